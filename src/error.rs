@@ -1,0 +1,438 @@
+//! Every error of the crate, one type for each thing that can go wrong.
+//!
+//! A task's failure is a [`TaskError`]: one word wide, cheap to clone, with the task's label and a
+//! typed [`TaskErrorKind`]. A wait of the caller's that runs out of time is a different thing, and
+//! so a different type: [`WaitTimeout`] gives back what was waited for.
+//!
+//! Errors are plain values that take part in no protocol, so this file uses the standard library's
+//! `Arc` and `Mutex` directly and stands below everything else.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Why a task did not give a value.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{TaskErrorKind, TaskOptions, ThreadPoolExecutor};
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let error = executor
+///     .with(TaskOptions::new().label("page 7"))
+///     .spawn(|| -> u32 { panic!("no such page") })
+///     .result()
+///     .unwrap_err();
+///
+/// assert_eq!(error.label(), Some("page 7"));
+/// let TaskErrorKind::Panicked(panic) = error.kind() else { unreachable!() };
+/// assert_eq!(panic.message(), "no such page");
+/// assert!(error.to_string().starts_with("task `page 7` panicked at "));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct TaskError(Arc<Details>);
+
+struct Details {
+    label: Option<Arc<str>>,
+    kind: TaskErrorKind,
+}
+
+/// The kinds of failure that a [`TaskError`] can report.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TaskErrorKind {
+    /// The task was cancelled: before it began, or because it heeded a request to stop.
+    Cancelled,
+    /// The task's code panicked.
+    Panicked(TaskPanic),
+    /// The task ran longer than the limit set for it.
+    TimedOut {
+        /// The limit, counted from the moment the task began.
+        limit: Duration,
+    },
+    /// The task returned an `Err` that [`Future::flatten`](crate::Future::flatten) turned into a
+    /// failure, or a [`Promise`](crate::Promise) was given this error.
+    Failed(Box<dyn Error + Send + Sync>),
+    /// The executor did not take the task.
+    Refused(Refusal),
+    /// The executor broke after it had taken the task, and can run nothing any more.
+    Broken(BrokenCause),
+    /// The promise behind the future was dropped without being kept.
+    PromiseDropped,
+    /// The deadline given to `map` passed before this result was ready.
+    DeadlinePassed {
+        /// The time that was given, counted from the call.
+        limit: Duration,
+    },
+}
+
+impl TaskError {
+    /// A failure of the given kind, for whoever keeps a [`Promise`](crate::Promise).
+    pub fn new(kind: TaskErrorKind) -> Self {
+        TaskError(Arc::new(Details { label: None, kind }))
+    }
+
+    pub(crate) fn labelled(kind: TaskErrorKind, label: Option<Arc<str>>) -> Self {
+        TaskError(Arc::new(Details { label, kind }))
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &TaskErrorKind {
+        &self.0.kind
+    }
+
+    /// The label of the task, if it was given one.
+    pub fn label(&self) -> Option<&str> {
+        self.0.label.as_deref()
+    }
+
+    /// Whether the task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.kind(), TaskErrorKind::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.kind(), TaskErrorKind::Panicked(_))
+    }
+
+    /// Whether the task exceeded its own time limit. A wait that ran out of time is a
+    /// [`WaitTimeout`] instead.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self.kind(), TaskErrorKind::TimedOut { .. })
+    }
+
+    /// Whether the executor refused the task.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.kind(), TaskErrorKind::Refused(_))
+    }
+
+    /// The task's own error, if it failed with an `Err` of type `E`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let future = executor.submit(str::parse::<u32>, "seven").flatten();
+    /// let error = future.result().unwrap_err();
+    /// assert!(error.failure::<std::num::ParseIntError>().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn failure<E: Error + 'static>(&self) -> Option<&E> {
+        match self.kind() {
+            TaskErrorKind::Failed(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Goes on with the task's panic on this thread, as if it had happened here; any other error
+    /// is given back.
+    ///
+    /// # Panics
+    ///
+    /// With the task's own payload if the task panicked (or with its message, if another clone of
+    /// this error has used the payload already).
+    pub fn resume_panic(self) -> Self {
+        if let TaskErrorKind::Panicked(panic) = self.kind() {
+            std::panic::resume_unwind(panic.take_payload());
+        }
+        self
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.label() {
+            Some(label) => write!(f, "task `{label}` ")?,
+            None => f.write_str("task ")?,
+        }
+        match self.kind() {
+            TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
+            TaskErrorKind::Panicked(panic) => panic.fmt(f),
+            TaskErrorKind::TimedOut { limit } => {
+                write!(f, "ran longer than its timeout of {limit:?} and was asked to stop")
+            }
+            TaskErrorKind::Failed(error) => write!(f, "failed: {error}"),
+            TaskErrorKind::Refused(refusal) => write!(f, "was refused: {refusal}"),
+            TaskErrorKind::Broken(cause) => {
+                write!(f, "was lost because its executor broke: {cause}; build a new executor")
+            }
+            TaskErrorKind::PromiseDropped => {
+                f.write_str("will never finish: its promise was dropped without a result")
+            }
+            TaskErrorKind::DeadlinePassed { limit } => {
+                write!(f, "was not ready within the {limit:?} given to the whole map")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("TaskError");
+        if let Some(label) = self.label() {
+            debug.field("label", &label);
+        }
+        debug.field("kind", self.kind()).finish()
+    }
+}
+
+impl Error for TaskError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self.kind() {
+            TaskErrorKind::Failed(error) => Some(error.as_ref()),
+            TaskErrorKind::Broken(cause) => Some(cause),
+            TaskErrorKind::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+/// A panic of a task: what it said, where, and the payload to go on with it.
+pub struct TaskPanic {
+    message: String,
+    place: Option<String>,
+    backtrace: Option<String>,
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl TaskPanic {
+    pub(crate) fn new(
+        payload: Box<dyn Any + Send>,
+        place: Option<String>,
+        backtrace: Option<String>,
+    ) -> Self {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a payload that is not text".to_owned());
+        TaskPanic { message, place, backtrace, payload: Mutex::new(Some(payload)) }
+    }
+
+    /// The panic's message, if its payload was text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// File, line and column, as `src/main.rs:7:5`. Unknown if the program has replaced the panic
+    /// hook since its first executor was built, or the panic was resumed rather than raised.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// The backtrace, if backtraces are enabled (`RUST_BACKTRACE=1`).
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
+    }
+
+    pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
+        self.take_payload()
+    }
+
+    fn take_payload(&self) -> Box<dyn Any + Send> {
+        let mut payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner);
+        payload.take().unwrap_or_else(|| Box::new(self.message.clone()))
+    }
+}
+
+impl fmt::Display for TaskPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "panicked at {place}: {}", self.message),
+            None => write!(f, "panicked: {}", self.message),
+        }
+    }
+}
+
+impl fmt::Debug for TaskPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskPanic")
+            .field("message", &self.message)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an executor did not take a task.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The executor has been shut down.
+    #[error("the executor has been shut down; submit before `shutdown`, or to another executor")]
+    ShutDown,
+    /// The bounded queue is full.
+    #[error(
+        "the executor's queue is full with {capacity} tasks; try again later, or choose \
+         `WhenFull::Block`"
+    )]
+    QueueFull {
+        /// How many tasks may wait.
+        capacity: usize,
+    },
+    /// There is no worker, and the operating system refused to start one.
+    #[error(
+        "no worker thread could be started: {0}; lower the number of threads or raise the limit"
+    )]
+    NoWorker(#[source] Arc<std::io::Error>),
+    /// The executor is broken.
+    #[error("the executor is broken: {0}; build a new one")]
+    Broken(#[source] BrokenCause),
+}
+
+/// What broke an executor.
+#[derive(Debug, Clone)]
+pub struct BrokenCause(Arc<dyn Error + Send + Sync>);
+
+impl BrokenCause {
+    pub(crate) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        BrokenCause(Arc::from(cause.into()))
+    }
+
+    /// The cause itself: an initializer's error, or a [`TaskError`] if it panicked.
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl fmt::Display for BrokenCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the initializer of a worker failed: {}", self.0)
+    }
+}
+
+impl Error for BrokenCause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.cause())
+    }
+}
+
+/// A task that was refused by `try_submit`, with its function and argument.
+#[derive(Clone)]
+pub struct TrySubmitError<F, A> {
+    /// Why it was refused.
+    pub reason: Refusal,
+    /// The function, as it was handed in.
+    pub function: F,
+    /// The argument, as it was handed in.
+    pub argument: A,
+}
+
+impl<F, A> fmt::Debug for TrySubmitError<F, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrySubmitError").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+impl<F, A> fmt::Display for TrySubmitError<F, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the task was refused: {}", self.reason)
+    }
+}
+
+impl<F, A> Error for TrySubmitError<F, A> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// A wait ran out of time. The tasks go on, and what was waited for is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitTimeout<W> {
+    /// What was waited for: still whole, and still to be waited for.
+    pub pending: W,
+    /// The time that was given.
+    pub limit: Duration,
+}
+
+impl<W> fmt::Display for WaitTimeout<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not done within {:?}; the task goes on, and can be waited for again", self.limit)
+    }
+}
+
+impl<W: fmt::Debug> Error for WaitTimeout<W> {}
+
+/// A promise was asked for a step that its state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a promise cannot {step} when its future is {state:?}")]
+pub struct InvalidStateError {
+    /// What was asked.
+    pub(crate) step: &'static str,
+    /// The state that the future was in.
+    pub(crate) state: FutureState,
+}
+
+impl InvalidStateError {
+    /// The state that the future was in.
+    pub fn state(&self) -> FutureState {
+        self.state
+    }
+}
+
+/// Where a future stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FutureState {
+    /// No worker has begun the task.
+    Pending,
+    /// A worker has begun the task and has not returned from it.
+    Running,
+    /// The task gave a value.
+    Finished,
+    /// The task failed: it panicked, timed out, was refused, or gave an error.
+    Failed,
+    /// The task was cancelled.
+    Cancelled,
+}
+
+/// Every one of several tasks failed, so that there is no first success.
+#[derive(Debug, Clone)]
+pub struct AllFailed {
+    /// The error of each task, in the order in which they failed.
+    pub errors: Vec<TaskError>,
+}
+
+impl fmt::Display for AllFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errors.last() {
+            Some(last) => write!(f, "all {} tasks failed; the last one: {last}", self.errors.len()),
+            None => f.write_str("there were no tasks to succeed"),
+        }
+    }
+}
+
+impl Error for AllFailed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.errors.last().map(|error| error as &(dyn Error + 'static))
+    }
+}
+
+/// The executor could not be built, or resized, as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// `max_workers` was zero, so that no task could ever run.
+    #[error("max_workers must be at least 1; leave it out to use every processor")]
+    ZeroWorkers,
+    /// `max_workers` was beyond what can be counted.
+    #[error("max_workers is {asked}, but at most {most} are possible")]
+    TooManyWorkers {
+        /// What was asked for.
+        asked: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// The queue's capacity was zero, so that no task could ever be taken.
+    #[error("queue_capacity must be at least 1")]
+    ZeroCapacity,
+    /// The thread name prefix holds a NUL, which no thread name can.
+    #[error("thread_name_prefix must not contain a NUL character")]
+    NulInThreadName,
+}

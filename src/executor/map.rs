@@ -1,0 +1,428 @@
+//! `map`: one call for each item of an input, with the results as an iterator.
+//!
+//! Items travel in chunks, one task a chunk. A [`Map`] keeps chunks in flight up to its bound,
+//! hands out results, and submits the next chunk as room appears. Unless it is told a size, it
+//! finds one: the workers measure how long a chunk takes, and the next one is made to last about
+//! [`CHUNK_TARGET`].
+
+use crate::error::{TaskError, TaskErrorKind, WaitTimeout};
+use crate::future::{CompletionQueue, Future};
+use crate::sync::deadline_after;
+use crate::task::cancellation_requested;
+use std::collections::VecDeque;
+use std::fmt;
+use std::iter::{Fuse, FusedIterator};
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+/// How long a chunk should keep a worker busy. Long against the cost of handing a chunk over (a few
+/// microseconds, some tens if a sleeping thread has to be woken), short against the time that is
+/// lost when one worker still has a chunk and the others have none.
+const CHUNK_TARGET: Duration = Duration::from_micros(500);
+
+/// By how much a chunk may be longer than the one that was measured.
+const GROWTH: usize = 8;
+
+/// A chunk that is found by measuring never has more items than this, whatever was measured.
+const MAX_CHUNK: usize = 1 << 14;
+
+/// How many chunks are in flight for each worker, unless a `buffersize` says otherwise: enough for
+/// the workers to go on while the results of a chunk are being read.
+const CHUNKS_PER_WORKER: usize = 4;
+
+/// How a [`Map`] goes about its work. Everything is optional.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{MapOptions, ThreadPoolExecutor};
+/// use std::num::NonZeroUsize;
+///
+/// let executor = ThreadPoolExecutor::new(2)?;
+/// let ten = NonZeroUsize::new(10).unwrap();
+/// // Endless input is safe: at most ten items are on their way at any time.
+/// let options = MapOptions::new().buffersize(ten);
+/// let squares = executor.map_with(options, |n: u64| n * n, 1..);
+/// assert_eq!(squares.map(Result::unwrap).take(3).collect::<Vec<_>>(), [1, 4, 9]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "options do nothing until they are given to a map"]
+pub struct MapOptions {
+    chunksize: Option<NonZeroUsize>,
+    buffersize: Option<NonZeroUsize>,
+    timeout: Option<Duration>,
+    eager: bool,
+    unordered: bool,
+}
+
+impl MapOptions {
+    /// In input order, lazily, with chunks of a size that is found by measuring, no deadline.
+    pub fn new() -> Self {
+        MapOptions::default()
+    }
+
+    /// How many items make one task.
+    pub fn chunksize(mut self, items: NonZeroUsize) -> Self {
+        self.chunksize = Some(items);
+        self
+    }
+
+    /// How many items may have been taken from the input and not yet been handed out as results.
+    /// The bound is never exceeded; a `chunksize` larger than it is reduced to it.
+    pub fn buffersize(mut self, items: NonZeroUsize) -> Self {
+        self.buffersize = Some(items);
+        self
+    }
+
+    /// Takes and submits the whole input within the call, as Python does unless it is given a
+    /// `buffersize`. The input must end.
+    pub fn eager(mut self) -> Self {
+        self.eager = true;
+        self
+    }
+
+    /// Gives results in the order in which their chunks are done. With a `chunksize` of one this is
+    /// the order of completion.
+    pub fn unordered(mut self) -> Self {
+        self.unordered = true;
+        self
+    }
+
+    /// A deadline for the whole iteration, counted from the call of `map`. When a result is not
+    /// ready by then, the iterator gives [`DeadlinePassed`](TaskErrorKind::DeadlinePassed) once and
+    /// ends, and what has not begun is cancelled. A result that is ready is handed out even later.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+}
+
+/// What a task that ran a chunk gives.
+#[derive(Debug)]
+pub(crate) struct ChunkOf<R> {
+    pub(crate) results: Vec<Result<R, TaskError>>,
+    /// How long it took.
+    pub(crate) elapsed: Duration,
+}
+
+/// Items on their way to a worker.
+#[derive(Debug)]
+pub(crate) struct Chunk<A> {
+    pub(crate) items: Vec<A>,
+    /// How many items may begin between two looks at whether the chunk is still wanted.
+    pub(crate) stride: usize,
+}
+
+/// Runs a chunk on a worker, with `call` for each item. Stops early when it is not wanted any more.
+pub(crate) fn run_chunk<A, R>(
+    chunk: Chunk<A>,
+    mut call: impl FnMut(A) -> Result<R, TaskError>,
+) -> ChunkOf<R> {
+    let begun = Instant::now();
+    let mut results = Vec::with_capacity(chunk.items.len());
+    for (index, item) in chunk.items.into_iter().enumerate() {
+        if index > 0 && index % chunk.stride == 0 && cancellation_requested() {
+            break;
+        }
+        results.push(call(item));
+    }
+    ChunkOf { results, elapsed: begun.elapsed() }
+}
+
+type Submit<A, R> = Box<dyn FnMut(Chunk<A>) -> Future<ChunkOf<R>> + Send>;
+
+/// The results of a `map`, as an iterator.
+///
+/// Made by an executor's `map`. Each result is `Ok`, or the error of that one call; those after it
+/// follow. Unless it was asked to be [eager](MapOptions::eager), only some items are on their way at
+/// a time, and taking a result submits the next: endless input is safe, and an iterator that is not
+/// read does not get far. [`close`](Self::close) or dropping it cancels what has not begun and asks
+/// what is running to stop, whether or not iteration had begun. An executor that refuses a task
+/// (because it has been shut down, say) ends the iteration, after the errors that say so.
+///
+/// `next` blocks until a result is there; on a worker of the same pool it runs the chunk itself if
+/// nobody has begun it. The input is read on the thread that calls `map` and `next`; if it panics,
+/// the panic goes through and everything on its way is cancelled as the iterator is dropped.
+///
+/// # Python
+///
+/// `Executor.map` with the semantics of Python 3.16, where iteration goes on after an error. Bounded
+/// by default. Several inputs are zipped by the caller.
+///
+/// # Examples
+///
+/// ```
+/// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+/// let mut results = executor.map(|n: u32| 12 / n, [1, 0, 3]);
+/// assert_eq!(results.next().unwrap()?, 12);
+/// assert!(results.next().unwrap().unwrap_err().is_panic()); // division by zero
+/// assert_eq!(results.next().unwrap()?, 4);
+/// assert!(results.next().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a map is lazy: items are submitted as results are read"]
+pub struct Map<I: Iterator, R> {
+    items: Fuse<I>,
+    submit: Submit<I::Item, R>,
+    in_flight: InFlight<R>,
+    /// Results of one chunk, on their way out.
+    ready: std::vec::IntoIter<Result<R, TaskError>>,
+    /// Items taken from the input and not handed out yet.
+    buffered: usize,
+    sizes: Sizes,
+    deadline: Option<Deadline>,
+    is_closed: bool,
+    /// Nothing more is submitted: the executor has refused a chunk.
+    is_refused: bool,
+}
+
+struct Sizes {
+    chunk: usize,
+    is_measured: bool,
+    max_items: usize,
+    max_chunks: usize,
+    workers: usize,
+}
+
+impl Sizes {
+    /// How many items to put into the next chunk, when the input still has `left` of them.
+    fn next(&self, left: (usize, Option<usize>)) -> usize {
+        match left {
+            // Towards a known end the chunks get smaller, so that the workers end together.
+            (least, Some(most)) if self.is_measured && least == most => {
+                self.chunk.min((most / (2 * self.workers)).max(1))
+            }
+            _ => self.chunk,
+        }
+    }
+}
+
+struct Deadline {
+    at: Option<Instant>,
+    limit: Duration,
+}
+
+enum InFlight<R> {
+    Ordered(VecDeque<(usize, Future<ChunkOf<R>>)>),
+    Unordered(CompletionQueue<(usize, Future<ChunkOf<R>>)>),
+}
+
+impl<R> InFlight<R> {
+    fn len(&self) -> usize {
+        match self {
+            InFlight::Ordered(chunks) => chunks.len(),
+            InFlight::Unordered(chunks) => chunks.len(),
+        }
+    }
+
+    fn push(&mut self, chunk: (usize, Future<ChunkOf<R>>)) {
+        match self {
+            InFlight::Ordered(chunks) => chunks.push_back(chunk),
+            InFlight::Unordered(chunks) => chunks.push(chunk),
+        }
+    }
+
+    /// Waits for the next chunk and takes it; an error means that the deadline has passed.
+    fn pop(
+        &mut self,
+        remaining: Option<Duration>,
+    ) -> Option<Result<(usize, Result<ChunkOf<R>, TaskError>), ()>> {
+        let (len, future) = match (self, remaining) {
+            (InFlight::Ordered(chunks), _) => chunks.pop_front()?,
+            (InFlight::Unordered(chunks), None) => chunks.pop()?,
+            (InFlight::Unordered(chunks), Some(remaining)) => {
+                if chunks.is_empty() {
+                    return None;
+                }
+                match chunks.pop_timeout(remaining) {
+                    Some(chunk) => chunk,
+                    None => return Some(Err(())),
+                }
+            }
+        };
+        let Some(remaining) = remaining else {
+            return Some(Ok((len, future.result())));
+        };
+        match future.result_timeout(remaining) {
+            Ok(outcome) => Some(Ok((len, outcome))),
+            Err(WaitTimeout { pending, .. }) => {
+                pending.abort();
+                Some(Err(()))
+            }
+        }
+    }
+
+    fn abort(&mut self) {
+        match self {
+            InFlight::Ordered(chunks) => {
+                chunks.drain(..).for_each(|(_, future)| drop(future.cancel_on_drop()));
+            }
+            InFlight::Unordered(chunks) => {
+                let chunks = std::mem::take(chunks).into_items();
+                chunks.into_iter().for_each(|(_, future)| drop(future.cancel_on_drop()));
+            }
+        }
+    }
+}
+
+impl<I: Iterator, R> Map<I, R> {
+    pub(crate) fn new(
+        options: MapOptions,
+        workers: usize,
+        items: I,
+        submit: impl FnMut(Chunk<I::Item>) -> Future<ChunkOf<R>> + Send + 'static,
+    ) -> Self {
+        let deadline = options.timeout.map(|limit| Deadline { at: deadline_after(limit), limit });
+        let max_items = options.buffersize.map_or(usize::MAX, NonZeroUsize::get);
+        let bounded_by_items = options.buffersize.is_some() || options.eager;
+        let sizes = Sizes {
+            chunk: options.chunksize.map_or(1, NonZeroUsize::get).min(max_items),
+            is_measured: options.chunksize.is_none(),
+            max_items: if options.eager { usize::MAX } else { max_items },
+            max_chunks: if bounded_by_items { usize::MAX } else { CHUNKS_PER_WORKER * workers },
+            workers,
+        };
+        let mut map = Map {
+            items: items.fuse(),
+            submit: Box::new(submit),
+            in_flight: if options.unordered {
+                InFlight::Unordered(CompletionQueue::new())
+            } else {
+                InFlight::Ordered(VecDeque::new())
+            },
+            ready: Vec::new().into_iter(),
+            buffered: 0,
+            sizes,
+            deadline,
+            is_closed: false,
+            is_refused: false,
+        };
+        map.refill();
+        map
+    }
+
+    /// Ends the iteration: cancels what has not begun, and asks what is running to stop. The
+    /// iterator gives nothing more. Never blocks.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+        self.buffered = 0;
+        self.ready = Vec::new().into_iter();
+        self.in_flight.abort();
+    }
+
+    /// Submits chunks as long as there is room.
+    fn refill(&mut self) {
+        while !self.is_refused && self.in_flight.len() < self.sizes.max_chunks {
+            let room = self.sizes.max_items - self.buffered;
+            let chunk = self.sizes.next(self.items.size_hint());
+            // A chunk that does not fit waits for room, so that chunks do not shrink to nothing.
+            if room < chunk && self.buffered > 0 || room == 0 {
+                return;
+            }
+            let items: Vec<_> = self.items.by_ref().take(chunk.min(room)).collect();
+            if items.is_empty() {
+                return;
+            }
+            let len = items.len();
+            let stride = if self.sizes.is_measured { len.div_ceil(64) } else { 1 };
+            let future = (self.submit)(Chunk { items, stride });
+            self.is_refused = matches!(future.peek(), Some(Err(error)) if error.is_refused());
+            self.buffered += len;
+            self.in_flight.push((len, future));
+        }
+    }
+
+    /// Waits for the next chunk, and makes its results ready.
+    fn receive(&mut self) -> Option<Result<(), TaskError>> {
+        let remaining = self.deadline.as_ref().map(|deadline| match deadline.at {
+            Some(at) => at.saturating_duration_since(Instant::now()),
+            None => Duration::MAX,
+        });
+        match self.in_flight.pop(remaining)? {
+            Ok((len, Ok(chunk))) => {
+                self.measure(len, chunk.elapsed);
+                let mut results = chunk.results;
+                debug_assert_eq!(results.len(), len, "only an unwanted chunk stops early");
+                self.buffered -= len - results.len();
+                results.truncate(len);
+                self.ready = results.into_iter();
+            }
+            Ok((len, Err(error))) => {
+                // The whole chunk failed: every item of it did.
+                self.ready = vec![error; len].into_iter().map(Err).collect::<Vec<_>>().into_iter();
+            }
+            Err(()) => {
+                let limit = self.deadline.as_ref().map_or(Duration::ZERO, |it| it.limit);
+                self.close();
+                return Some(Err(TaskError::new(TaskErrorKind::DeadlinePassed { limit })));
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// Chooses the size of the next chunks by how long this one took.
+    fn measure(&mut self, len: usize, elapsed: Duration) {
+        if !self.sizes.is_measured {
+            return;
+        }
+        let per_item = elapsed.as_nanos().max(1) / len.max(1) as u128;
+        let fitting = CHUNK_TARGET.as_nanos() / per_item.max(1);
+        let fitting = usize::try_from(fitting).unwrap_or(MAX_CHUNK);
+        // With a bound on items, leave several chunks in it, so that the workers can share.
+        let most = MAX_CHUNK.min((self.sizes.max_items / CHUNKS_PER_WORKER).max(1));
+        self.sizes.chunk = fitting.min(len.saturating_mul(GROWTH)).clamp(1, most);
+    }
+}
+
+impl<I: Iterator, R> Iterator for Map<I, R> {
+    type Item = Result<R, TaskError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_closed {
+            return None;
+        }
+        loop {
+            if let Some(result) = self.ready.next() {
+                self.buffered -= 1;
+                self.refill();
+                return Some(result);
+            }
+            self.refill();
+            if let Err(error) = self.receive()? {
+                return Some(Err(error));
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        if self.is_closed {
+            return (0, Some(0));
+        }
+        let (least, most) = self.items.size_hint();
+        let most = most.and_then(|most| most.checked_add(self.buffered));
+        if self.deadline.is_some() || self.is_refused {
+            // It may end early, and with one more error.
+            return (0, most.and_then(|most| most.checked_add(1)));
+        }
+        (self.buffered.saturating_add(least), most)
+    }
+}
+
+impl<I: Iterator, R> FusedIterator for Map<I, R> {}
+
+impl<I: Iterator, R> Drop for Map<I, R> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<I: Iterator, R> fmt::Debug for Map<I, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("buffered", &self.buffered)
+            .field("chunks_in_flight", &self.in_flight.len())
+            .field("closed", &self.is_closed)
+            .finish_non_exhaustive()
+    }
+}

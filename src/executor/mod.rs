@@ -1,0 +1,92 @@
+//! What every executor can do, whatever its workers are.
+//!
+//! Code written against [`Executor`] moves from one pool to another by changing the constructor.
+//! The pools' own methods take more: closures that capture, for instance, on threads.
+
+mod map;
+mod options;
+
+pub(crate) use map::{Chunk, run_chunk};
+pub use map::{Map, MapOptions};
+pub use options::TaskOptions;
+
+use crate::future::Future;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A value that can go to a worker of any kind, and come back from it.
+///
+/// Implemented for every type that `serde` can encode and decode and that a thread can be given.
+pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
+
+/// A pool of workers that runs calls.
+///
+/// The functions are plain `fn`s (a closure that captures nothing is one too), and what they take
+/// and give is [`Portable`], so that the same program text runs on threads and on processes. Each
+/// pool has methods of the same names that ask for less.
+///
+/// # Python
+///
+/// `concurrent.futures.Executor`.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{Executor, TaskError, ThreadPoolExecutor};
+///
+/// fn total(executor: &impl Executor, numbers: Vec<u64>) -> Result<u64, TaskError> {
+///     executor.map(|n| n * n, numbers).sum()
+/// }
+///
+/// assert_eq!(total(&ThreadPoolExecutor::new(2)?, vec![1, 2, 3])?, 14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Executor {
+    /// Submits the call `function(argument)` with the given options.
+    ///
+    /// Never panics and never loses the task: one that is refused comes back as a future that has
+    /// failed already. Blocks only if the executor has a bounded queue that is full, and its policy
+    /// is to block.
+    fn submit_with<A: Portable, R: Portable>(
+        &self,
+        options: &TaskOptions,
+        function: fn(A) -> R,
+        argument: A,
+    ) -> Future<R>;
+
+    /// Submits the call `function(argument)`; see [`submit_with`](Self::submit_with).
+    fn submit<A: Portable, R: Portable>(&self, function: fn(A) -> R, argument: A) -> Future<R> {
+        self.submit_with(&TaskOptions::new(), function, argument)
+    }
+
+    /// Calls `function` with every item, in the given way; see [`Map`].
+    fn map_with<A, R, I>(
+        &self,
+        options: MapOptions,
+        function: fn(A) -> R,
+        items: I,
+    ) -> Map<I::IntoIter, R>
+    where
+        A: Portable,
+        R: Portable,
+        I: IntoIterator<Item = A>;
+
+    /// Calls `function` with every item and gives the results in the order of the items; see
+    /// [`Map`].
+    fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Map<I::IntoIter, R>
+    where
+        A: Portable,
+        R: Portable,
+        I: IntoIterator<Item = A>,
+    {
+        self.map_with(MapOptions::new(), function, items)
+    }
+
+    /// Stops taking tasks. With `cancel_futures`, tasks that have not begun are cancelled,
+    /// otherwise they still run; with `wait`, blocks until all workers have ended.
+    ///
+    /// Calls only ever add to what earlier ones asked for.
+    fn shutdown(&self, wait: bool, cancel_futures: bool);
+}

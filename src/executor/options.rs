@@ -1,0 +1,64 @@
+//! What one task can ask for.
+
+use std::time::Duration;
+
+/// What a task asks for beside its function and argument. Everything is optional.
+///
+/// Given to an executor's `with`, which makes a handle whose tasks all have these options, or to
+/// [`Executor::submit_with`](super::Executor::submit_with).
+///
+/// # Python
+///
+/// There is no counterpart.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{TaskOptions, ThreadPoolExecutor};
+/// use std::time::Duration;
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let options = TaskOptions::new().label("page 7").timeout(Duration::from_secs(60));
+/// let future = executor.with(options).submit(|page| page * 2, 7);
+/// assert_eq!(future.label(), Some("page 7"));
+/// assert_eq!(future.result()?, 14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "options do nothing until they are given to an executor"]
+pub struct TaskOptions {
+    pub(crate) label: Option<String>,
+    pub(crate) priority: i32,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl TaskOptions {
+    /// No label, priority 0, no timeout.
+    pub fn new() -> Self {
+        TaskOptions::default()
+    }
+
+    /// A name for errors, `Debug` and [`current_label`](crate::current_label).
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Tasks with a higher priority begin first, in executors whose order is
+    /// [`Order::Priority`](crate::Order::Priority); others take no notice of it.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// How long the task may run, counted from the moment it begins.
+    ///
+    /// When the time is up, the future fails at once with
+    /// [`TimedOut`](crate::TaskErrorKind::TimedOut) and the task is asked to stop (see
+    /// [`cancellation_requested`](crate::cancellation_requested)). A thread cannot be killed: its
+    /// worker is busy until the task really returns.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}

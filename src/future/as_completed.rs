@@ -1,0 +1,162 @@
+//! Iterating over futures in the order in which they are done.
+
+use super::wait::distinct;
+use super::{CompletionQueue, Waitable};
+use crate::sync::deadline_after;
+use futures_core::Stream;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// Gives futures back in the order in which they are done.
+///
+/// Takes futures, references, shared futures, or pairs of a key and any of these; of several items
+/// for the same task only the first is kept. Those that are done already come first. The call
+/// itself does not block; the iterator's `next` does, until another task is done. The same value is
+/// a [`Stream`] too. Nothing is kept of a future that has been given out. To add futures while
+/// iterating, use a [`CompletionQueue`].
+///
+/// # Python
+///
+/// `as_completed(fs)`. Where Python keeps a dictionary from future to key, a pair does it here.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::as_completed;
+/// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+/// let words = ["a", "few", "words"];
+/// let futures = words.map(|word| (word, executor.submit(str::len, word)));
+/// for (word, future) in as_completed(futures) {
+///     println!("{word}: {}", future.result()?);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn as_completed<W: Waitable>(futures: impl IntoIterator<Item = W>) -> AsCompleted<W> {
+    AsCompleted { queue: distinct(futures).into_iter().collect() }
+}
+
+/// The iterator, and stream, of [`as_completed`].
+#[derive(Debug)]
+#[must_use = "nothing is waited for until it is iterated"]
+pub struct AsCompleted<W: Waitable> {
+    queue: CompletionQueue<W>,
+}
+
+impl<W: Waitable> Iterator for AsCompleted<W> {
+    type Item = W;
+
+    fn next(&mut self) -> Option<W> {
+        self.queue.pop()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.queue.len(), Some(self.queue.len()))
+    }
+}
+
+impl<W: Waitable> ExactSizeIterator for AsCompleted<W> {}
+impl<W: Waitable> FusedIterator for AsCompleted<W> {}
+
+impl<W: Waitable + Unpin> Stream for AsCompleted<W> {
+    type Item = W;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<W>> {
+        Pin::new(&mut self.queue).poll_next(context)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.queue.size_hint()
+    }
+}
+
+/// Like [`as_completed`], with one deadline for all of it, counted from this call.
+///
+/// When it passes, the iterator gives one error with every future that is left, and ends. A future
+/// that is done by then is given out first, even after the deadline. Nothing is cancelled.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{Promise, as_completed_timeout};
+/// use std::time::Duration;
+///
+/// let (mut kept, done) = Promise::new();
+/// let (promise, pending) = Promise::new();
+/// kept.set_result(1)?;
+/// let mut completed = as_completed_timeout([done, pending], Duration::from_millis(1));
+/// assert_eq!(completed.next().unwrap()?.result()?, 1);
+/// let timeout = completed.next().unwrap().unwrap_err();
+/// assert_eq!(timeout.to_string(), "1 (of 2) futures unfinished after 1ms");
+/// assert!(completed.next().is_none());
+/// # drop(promise);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn as_completed_timeout<W: Waitable>(
+    futures: impl IntoIterator<Item = W>,
+    limit: Duration,
+) -> AsCompletedTimeout<W> {
+    let deadline = deadline_after(limit);
+    let queue: CompletionQueue<W> = distinct(futures).into_iter().collect();
+    AsCompletedTimeout { total: queue.len(), queue: Some(queue), deadline, limit }
+}
+
+/// The iterator of [`as_completed_timeout`].
+#[derive(Debug)]
+#[must_use = "nothing is waited for until it is iterated"]
+pub struct AsCompletedTimeout<W: Waitable> {
+    /// Absent once the time has run out.
+    queue: Option<CompletionQueue<W>>,
+    total: usize,
+    deadline: Option<Instant>,
+    limit: Duration,
+}
+
+impl<W: Waitable> Iterator for AsCompletedTimeout<W> {
+    type Item = Result<W, CompletionTimeout<W>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let queue = self.queue.as_mut()?;
+        if let Some(item) = queue.pop_until(Some(self.deadline)) {
+            return Some(Ok(item));
+        }
+        if queue.is_empty() {
+            return None;
+        }
+        let pending = self.queue.take()?.into_items();
+        Some(Err(CompletionTimeout { pending, total: self.total, limit: self.limit }))
+    }
+}
+
+impl<W: Waitable> FusedIterator for AsCompletedTimeout<W> {}
+
+/// Not all futures were done in time; those that were not are given back.
+pub struct CompletionTimeout<W> {
+    /// The futures that were not done.
+    pub pending: Vec<W>,
+    /// How many futures there were in all.
+    pub total: usize,
+    /// The time that was given.
+    pub limit: Duration,
+}
+
+impl<W> fmt::Display for CompletionTimeout<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unfinished, total, limit) = (self.pending.len(), self.total, self.limit);
+        write!(f, "{unfinished} (of {total}) futures unfinished after {limit:?}")
+    }
+}
+
+impl<W> fmt::Debug for CompletionTimeout<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompletionTimeout")
+            .field("unfinished", &self.pending.len())
+            .field("total", &self.total)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
+
+impl<W> std::error::Error for CompletionTimeout<W> {}

@@ -1,0 +1,324 @@
+//! Futures in the order in which they are done.
+//!
+//! Each future in the queue has a slot, and registers the slot's number with its task. A task that
+//! is done puts that number into the inbox and wakes whoever waits there. So a completion costs the
+//! same however many futures there are.
+
+use super::Waitable;
+use crate::sync::{Arc, Condvar, Mutex, deadline_after};
+use crate::task::{self, Blocking, Observer, Waiter};
+use futures_core::Stream;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// How many of the oldest futures a worker looks at before it runs one of them itself.
+const HELP_HORIZON: usize = 64;
+
+/// A queue that gives futures back in the order in which they are done, and can be added to while
+/// it is being drained.
+///
+/// Takes whatever is [`Waitable`]: futures, references, shared futures, and pairs of a key and any
+/// of these. Each completion costs the same, however many futures there are. Dropping the queue
+/// drops what it holds, which detaches the tasks. As a [`Stream`] it ends when it is empty.
+///
+/// # Python
+///
+/// `as_completed` with a set of futures that may grow.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::CompletionQueue;
+/// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+/// let mut queue = CompletionQueue::new();
+/// queue.push((27_u64, executor.spawn(|| 27_u64)));
+/// let mut steps = 0;
+/// while let Some((start, future)) = queue.pop() {
+///     match future.result()? {
+///         1 => break,
+///         n if n % 2 == 0 => queue.push((start, executor.spawn(move || n / 2))),
+///         n => queue.push((start, executor.spawn(move || 3 * n + 1))),
+///     }
+///     steps += 1;
+/// }
+/// assert_eq!(steps, 111);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CompletionQueue<W: Waitable> {
+    inbox: Arc<Inbox>,
+    slots: Vec<Option<W>>,
+    free: Vec<u32>,
+    /// Numbers that were taken out of the inbox together.
+    arrived: VecDeque<u32>,
+    /// Slots in the order of pushing, from the oldest that may not be done.
+    oldest: VecDeque<u32>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    state: Mutex<InboxState>,
+    arrival: Condvar,
+}
+
+#[derive(Default)]
+struct InboxState {
+    arrived: VecDeque<u32>,
+    waker: Option<Waker>,
+    is_waited: bool,
+}
+
+impl Observer for Inbox {
+    fn notify(&self, key: u32) {
+        let mut state = self.state.lock();
+        state.arrived.push_back(key);
+        let waker = state.waker.take();
+        let is_waited = state.is_waited;
+        drop(state);
+        if is_waited {
+            self.arrival.notify_one();
+        }
+        if let Some(waker) = waker {
+            task::contain(|| waker.wake());
+        }
+    }
+}
+
+impl<W: Waitable> CompletionQueue<W> {
+    /// An empty queue.
+    pub fn new() -> Self {
+        CompletionQueue {
+            inbox: Arc::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            arrived: VecDeque::new(),
+            oldest: VecDeque::new(),
+        }
+    }
+
+    /// How many futures are in the queue, done or not.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is nothing in the queue.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a future. One that is done already comes after those that are done before. Never
+    /// blocks.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2³² − 1 futures in the queue.
+    pub fn push(&mut self, item: W) {
+        let key = self.free.pop().unwrap_or_else(|| {
+            let key = u32::try_from(self.slots.len()).ok().filter(|key| *key < u32::MAX);
+            self.slots.push(None);
+            key.expect("a completion queue holds at most 2^32 - 1 futures")
+        });
+        let observer: Arc<dyn Observer> = self.inbox.clone();
+        let is_late = match item.awaited().task() {
+            Some(task) => task.add_waiter(Waiter::Done(observer, key)).is_err(),
+            None => true,
+        };
+        if is_late {
+            self.inbox.notify(key);
+        }
+        self.slots[key as usize] = Some(item);
+        self.oldest.push_back(key);
+        if self.oldest.len() > 2 * self.slots.len().max(16) {
+            self.forget_the_done();
+        }
+    }
+
+    /// Gives the next future that is done, and waits for it if there is none yet; `None` if the
+    /// queue is empty.
+    ///
+    /// Blocks until a task is done. On a worker of the pool that the oldest task belongs to, that
+    /// task is run here if none of the oldest 64 has begun.
+    pub fn pop(&mut self) -> Option<W> {
+        self.pop_until(None)
+    }
+
+    /// Like [`pop`](Self::pop), for `limit` at most: `None` also if nothing is done by then, which
+    /// [`is_empty`](Self::is_empty) tells apart.
+    pub fn pop_timeout(&mut self, limit: Duration) -> Option<W> {
+        self.pop_until(Some(deadline_after(limit)))
+    }
+
+    /// Gives the next future that is done, if there is one now. Never blocks.
+    pub fn try_pop(&mut self) -> Option<W> {
+        if self.arrived.is_empty() {
+            std::mem::swap(&mut self.arrived, &mut self.inbox.state.lock().arrived);
+        }
+        let key = self.arrived.pop_front()?;
+        Some(self.vacate(key))
+    }
+
+    fn vacate(&mut self, key: u32) -> W {
+        self.free.push(key);
+        if self.free.len() == self.slots.len() {
+            self.oldest.clear();
+        }
+        match self.slots[key as usize].take() {
+            Some(item) => item,
+            None => unreachable!("a task is done once, and its slot is taken by that"),
+        }
+    }
+
+    pub(super) fn pop_until(&mut self, deadline: Option<Option<Instant>>) -> Option<W> {
+        loop {
+            if let Some(item) = self.try_pop() {
+                return Some(item);
+            }
+            if self.is_empty() {
+                return None;
+            }
+            if deadline.is_none() && self.help() {
+                continue;
+            }
+            if !self.sleep(deadline.flatten()) {
+                return self.try_pop();
+            }
+        }
+    }
+
+    /// Waits until something arrives; false if the deadline comes first.
+    fn sleep(&self, deadline: Option<Instant>) -> bool {
+        task::while_blocked(Blocking::Waiting, || {
+            let mut state = self.inbox.state.lock();
+            let mut timed_out = false;
+            while state.arrived.is_empty() && !timed_out {
+                state.is_waited = true;
+                (state, timed_out) = self.inbox.arrival.wait_until(state, deadline);
+            }
+            state.is_waited = false;
+            !state.arrived.is_empty()
+        })
+    }
+
+    /// Runs the oldest task here, if somebody has to begin one: waiting for any of several, it
+    /// would be wrong to start one while another is about to be done.
+    fn help(&mut self) -> bool {
+        if task::host_owner().is_none() {
+            return false;
+        }
+        self.forget_the_done();
+        let mut oldest = None;
+        for key in self.oldest.iter().take(HELP_HORIZON) {
+            let item = self.slots[*key as usize].as_ref();
+            let Some(task) = item.and_then(|item| item.awaited().task()) else {
+                continue;
+            };
+            if task.is_running() || task.snapshot().is_done() {
+                return false;
+            }
+            oldest = oldest.or(Some(task));
+        }
+        oldest.is_some_and(task::help)
+    }
+
+    /// Drops from the front of the order what has been given out.
+    fn forget_the_done(&mut self) {
+        while let Some(key) = self.oldest.front()
+            && self.slots[*key as usize].is_none()
+        {
+            self.oldest.pop_front();
+        }
+        if self.oldest.len() > 2 * self.slots.len().max(16) {
+            let mut seen = vec![false; self.slots.len()];
+            let slots = &self.slots;
+            // Of a slot that was used again, the later entry is the right one.
+            let mut kept: VecDeque<u32> = VecDeque::new();
+            for key in self.oldest.iter().rev() {
+                let index = *key as usize;
+                if slots[index].is_some() && !std::mem::replace(&mut seen[index], true) {
+                    kept.push_front(*key);
+                }
+            }
+            self.oldest = kept;
+        }
+    }
+
+    /// Everything that is left, done or not, in no particular order.
+    pub(crate) fn into_items(mut self) -> Vec<W> {
+        self.unregister();
+        self.free.clear();
+        std::mem::take(&mut self.slots).into_iter().flatten().collect()
+    }
+
+    fn unregister(&mut self) {
+        let observer: Arc<dyn Observer> = self.inbox.clone();
+        for (key, item) in self.slots.iter().enumerate() {
+            if let Some(task) = item.as_ref().and_then(|item| item.awaited().task())
+                && !task.snapshot().is_done()
+            {
+                // Slots are numbered by `u32`, see `push`.
+                task.remove_observer(&observer, key as u32);
+            }
+        }
+    }
+}
+
+impl<W: Waitable> Default for CompletionQueue<W> {
+    fn default() -> Self {
+        CompletionQueue::new()
+    }
+}
+
+impl<W: Waitable> Drop for CompletionQueue<W> {
+    fn drop(&mut self) {
+        self.unregister();
+    }
+}
+
+impl<W: Waitable> Extend<W> for CompletionQueue<W> {
+    fn extend<I: IntoIterator<Item = W>>(&mut self, items: I) {
+        items.into_iter().for_each(|item| self.push(item));
+    }
+}
+
+impl<W: Waitable> FromIterator<W> for CompletionQueue<W> {
+    fn from_iter<I: IntoIterator<Item = W>>(items: I) -> Self {
+        let mut queue = CompletionQueue::new();
+        queue.extend(items);
+        queue
+    }
+}
+
+impl<W: Waitable + Unpin> Stream for CompletionQueue<W> {
+    type Item = W;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<W>> {
+        if let Some(item) = self.try_pop() {
+            return Poll::Ready(Some(item));
+        }
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
+        // Cloned before the lock is taken: a waker is somebody else's code.
+        let waker = context.waker().clone();
+        let mut state = self.inbox.state.lock();
+        let replaced = state.waker.replace(waker);
+        let has_arrived = !state.arrived.is_empty();
+        drop(state);
+        drop(replaced);
+        if has_arrived {
+            return Poll::Ready(self.try_pop());
+        }
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), Some(self.len()))
+    }
+}
+
+impl<W: Waitable> std::fmt::Debug for CompletionQueue<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompletionQueue").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+//! A task's `Err` as a failure of its future.
+
+use super::Future;
+use crate::error::TaskErrorKind;
+use crate::task::{Extras, OwnerId, Source, promised};
+use std::error::Error;
+
+impl<T, E> Future<Result<T, E>>
+where
+    T: Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+{
+    /// Turns an `Err` that the task returns into a failure of the future.
+    ///
+    /// Then one `?` is enough for both, and [`wait`](super::wait) with
+    /// [`FirstException`](super::ReturnWhen::FirstException) sees it. The task's error is kept as
+    /// the [source](std::error::Error::source) and can be had by
+    /// [`TaskError::failure`](crate::TaskError::failure). The new future stands for the same work:
+    /// it is running when that is, and cancelling it cancels that. Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let future = executor.submit(str::parse::<u32>, "42").flatten();
+    /// assert_eq!(future.result()?, 42);
+    ///
+    /// let future = executor.submit(str::parse::<u32>, "no number").flatten();
+    /// assert_eq!(future.result().unwrap_err().to_string(), "task failed: invalid digit found in string");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flatten(self) -> Future<T> {
+        let handle = self.into_handle();
+        let task = handle.task().clone();
+        let extras = Extras {
+            label: task.label().cloned(),
+            on_unobserved: task.extras().and_then(|extras| extras.on_unobserved.clone()),
+            source: Some(Source::Same(task.clone())),
+            ..Extras::default()
+        };
+        let (mut producer, flat) = promised(OwnerId::NOBODY, extras.shared());
+        handle.on_settled(move |outcome| {
+            let outcome = outcome.and_then(|result| {
+                result.map_err(|error| task.error(TaskErrorKind::Failed(error.into())))
+            });
+            // Nobody but the source can have ended it, and the source does so once.
+            let _ = producer.conclude(outcome);
+        });
+        Future::new(flat)
+    }
+}

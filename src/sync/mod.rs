@@ -1,0 +1,39 @@
+//! The primitives that everything above is built from.
+//!
+//! This folder is the only place that names `std::sync`'s atomics, `parking_lot`,
+//! `crossbeam-channel` or `loom`. An ordinary build takes them from [`real`]; a build with
+//! `--cfg concurrent_futures_loom` takes the same names from [`model`], so that the very code
+//! that users run is what the model checker explores. Two things are the same in both builds and
+//! not modelled: `Arc` (a counter whose protocol is the standard library's business) and the
+//! clock, which no protocol here decides by.
+//!
+//! On top of either side stand the [`Parker`], with which a thread sleeps, the [`Channel`] that
+//! carries tasks, and the [`Timer`], which does something at a given time.
+
+#[cfg(not(concurrent_futures_loom))]
+mod real;
+#[cfg(not(concurrent_futures_loom))]
+pub(crate) use real::{Channel, Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
+
+#[cfg(concurrent_futures_loom)]
+mod model;
+#[cfg(concurrent_futures_loom)]
+pub(crate) use model::{Channel, Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
+
+mod clock;
+mod parker;
+#[cfg(all(test, concurrent_futures_loom))]
+mod parker_model_tests;
+mod timer;
+
+pub(crate) use clock::deadline_after;
+pub(crate) use parker::Parker;
+pub(crate) use std::sync::{Arc, Weak};
+pub(crate) use timer::Timer;
+
+/// For values that live as long as the program and take part in no protocol that is modelled.
+pub(crate) mod global {
+    pub(crate) use parking_lot::RwLock;
+    pub(crate) use std::sync::Once;
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+}

@@ -1,0 +1,135 @@
+//! The primitives of a model build: loom's, with the same methods as in [`real`](super).
+//!
+//! Timed waits never time out here, and the channel is deliberately no kinder than the real one:
+//! its length is a relaxed atomic outside the lock, so that a missing fence is not hidden by the
+//! lock's own synchronisation.
+
+pub(crate) mod atomic {
+    pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+}
+
+pub(crate) mod thread {
+    //! Threads of the model; names and stack sizes mean nothing to it.
+
+    pub(crate) use loom::thread::JoinHandle;
+    pub(crate) use loom::thread_local;
+
+    pub(crate) fn spawn(
+        _name: String,
+        _stack_size: Option<usize>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        Ok(loom::thread::spawn(body))
+    }
+
+    pub(crate) fn is_finished(_handle: &JoinHandle<()>) -> bool {
+        false
+    }
+}
+
+pub(crate) use loom::sync::MutexGuard;
+
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Mutex::new(T::default())
+    }
+}
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Mutex(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Condvar(loom::sync::Condvar::new())
+    }
+
+    pub(crate) fn wait_until<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        _deadline: Option<std::time::Instant>,
+    ) -> (MutexGuard<'a, T>, bool) {
+        (self.0.wait(guard).unwrap(), false)
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        UnsafeCell(loom::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+        self.0.with(read)
+    }
+
+    pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+        self.0.with_mut(write)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Channel<T> {
+    entries: Mutex<std::collections::VecDeque<T>>,
+    length: atomic::AtomicUsize,
+}
+
+impl<T> Channel<T> {
+    pub(crate) fn new() -> Self {
+        Channel {
+            entries: Mutex::new(std::collections::VecDeque::new()),
+            length: atomic::AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn push(&self, value: T) {
+        let mut entries = self.entries.lock();
+        entries.push_back(value);
+        self.length.store(entries.len(), atomic::Ordering::Relaxed);
+    }
+
+    pub(crate) fn pop(&self) -> Option<T> {
+        if self.length.load(atomic::Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut entries = self.entries.lock();
+        let value = entries.pop_front();
+        self.length.store(entries.len(), atomic::Ordering::Relaxed);
+        value
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length.load(atomic::Ordering::Relaxed)
+    }
+}
+
+/// Something that must be dropped before the model ends, or the model fails.
+pub(crate) struct Tracked(#[allow(dead_code)] loom::alloc::Track<()>);
+
+impl Tracked {
+    pub(crate) fn new() -> Self {
+        Tracked(loom::alloc::Track::new(()))
+    }
+}

@@ -1,0 +1,145 @@
+//! The primitives of an ordinary build: the standard library, `parking_lot` and
+//! `crossbeam-channel`, behind the few methods that the model offers as well.
+
+pub(crate) mod atomic {
+    pub(crate) use std::sync::atomic::{AtomicUsize, Ordering, fence};
+}
+
+pub(crate) mod thread {
+    //! Starting threads, and the thread-locals that go with them.
+
+    pub(crate) use std::thread::JoinHandle;
+    pub(crate) use std::thread_local;
+
+    /// Starts a thread; the operating system's refusal comes back as the error.
+    pub(crate) fn spawn(
+        name: String,
+        stack_size: Option<usize>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let mut builder = std::thread::Builder::new().name(name);
+        if let Some(size) = stack_size {
+            builder = builder.stack_size(size);
+        }
+        builder.spawn(body)
+    }
+
+    pub(crate) fn is_finished(handle: &JoinHandle<()>) -> bool {
+        handle.is_finished()
+    }
+}
+
+pub(crate) use parking_lot::MutexGuard;
+
+/// A lock that a panic does not poison.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(parking_lot::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Mutex(parking_lot::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock()
+    }
+}
+
+/// A condition variable whose waits hand the guard through.
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(parking_lot::Condvar);
+
+impl Condvar {
+    pub(crate) const fn new() -> Self {
+        Condvar(parking_lot::Condvar::new())
+    }
+
+    /// Waits until notified, or until `deadline` if there is one; the flag says whether the time ran
+    /// out.
+    pub(crate) fn wait_until<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        deadline: Option<std::time::Instant>,
+    ) -> (MutexGuard<'a, T>, bool) {
+        match deadline {
+            None => {
+                self.0.wait(&mut guard);
+                (guard, false)
+            }
+            Some(deadline) => {
+                let timed_out = self.0.wait_until(&mut guard, deadline).timed_out();
+                (guard, timed_out)
+            }
+        }
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+/// Shared memory whose accesses the model can watch.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    /// Lends the pointer for reading.
+    pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+        read(self.0.get())
+    }
+
+    /// Lends the pointer for writing.
+    pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+        write(self.0.get())
+    }
+}
+
+/// An unbounded queue for many producers and many consumers, first in, first out.
+///
+/// Only the operations of `crossbeam_channel` that never block are used: sleeping and waking is
+/// the pool's own protocol.
+#[derive(Debug)]
+pub(crate) struct Channel<T> {
+    sender: crossbeam_channel::Sender<T>,
+    receiver: crossbeam_channel::Receiver<T>,
+}
+
+impl<T> Channel<T> {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        Channel { sender, receiver }
+    }
+
+    pub(crate) fn push(&self, value: T) {
+        // The channel cannot be closed: both of its ends live in `self`.
+        let sent = self.sender.send(value);
+        debug_assert!(sent.is_ok());
+    }
+
+    pub(crate) fn pop(&self) -> Option<T> {
+        self.receiver.try_recv().ok()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.receiver.len()
+    }
+}
+
+/// Nothing here; in the model, something whose leak is noticed.
+#[derive(Debug)]
+pub(crate) struct Tracked;
+
+impl Tracked {
+    pub(crate) const fn new() -> Self {
+        Tracked
+    }
+}

@@ -1,0 +1,193 @@
+//! What a thread knows about itself: which worker it is, and which task it is running.
+//!
+//! A pool leaves a [`Host`] in each of its threads. Through it the rooms above can let a worker
+//! run the task it waits for, or stand aside while it waits, without knowing any pool.
+
+use super::cell::Header;
+use super::extras::Source;
+use super::owner::OwnerId;
+use super::task_ref::TaskRef;
+use crate::sync::thread::thread_local;
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+/// Why a worker is about to block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocking {
+    /// It waits for a task; it is replaced only if no other worker could go on.
+    Waiting,
+    /// It said that it will be busy with something else; it is replaced whenever there is work.
+    InPlace,
+}
+
+/// A worker, as the code that it runs sees it.
+pub(crate) trait Host {
+    /// The pool that this worker belongs to.
+    fn owner(&self) -> OwnerId;
+
+    /// Runs a pending task of its own pool here and now. False if it may not, or if somebody else
+    /// has begun the task.
+    fn help(&self, task: &TaskRef) -> bool;
+
+    fn begin_blocking(&self, why: Blocking);
+    fn end_blocking(&self, why: Blocking);
+
+    /// Whether the pool asks all its running tasks to stop.
+    fn is_stopping(&self) -> bool;
+}
+
+thread_local! {
+    static HOST: RefCell<Option<Rc<dyn Host>>> = RefCell::new(None);
+    static CURRENT: Cell<Option<NonNull<Header>>> = Cell::new(None);
+}
+
+/// Makes this thread a worker, or an ordinary thread again.
+pub(crate) fn set_host(host: Option<Rc<dyn Host>>) {
+    let previous = HOST.with(|slot| slot.replace(host));
+    drop(previous);
+}
+
+fn host() -> Option<Rc<dyn Host>> {
+    HOST.with(|slot| slot.borrow().clone())
+}
+
+/// The pool whose worker this thread is.
+pub(crate) fn host_owner() -> Option<OwnerId> {
+    host().map(|host| host.owner())
+}
+
+/// Lets this thread run the task that it is about to wait for, if it is a worker of that task's
+/// pool and nobody has begun it.
+///
+/// A task that is made from another is reached by way of that one.
+pub(crate) fn help(task: &TaskRef) -> bool {
+    let Some(host) = host() else {
+        return false;
+    };
+    match task.source() {
+        Some(Source::Same(source)) => return help(source),
+        Some(Source::Before(source)) if !task.snapshot().is_queued() => {
+            help(source);
+        }
+        _ => {}
+    }
+    host.owner() == task.owner() && task.snapshot().is_ready() && host.help(task)
+}
+
+/// Blocks in `wait`, telling the pool if this thread is a worker.
+pub(crate) fn while_blocked<R>(why: Blocking, wait: impl FnOnce() -> R) -> R {
+    struct Ended(Rc<dyn Host>, Blocking);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            self.0.end_blocking(self.1);
+        }
+    }
+    let _ended = host().map(|host| {
+        host.begin_blocking(why);
+        Ended(host, why)
+    });
+    wait()
+}
+
+/// Runs `code` with `task` as the current one.
+pub(super) fn enter<R>(task: NonNull<Header>, code: impl FnOnce() -> R) -> R {
+    struct Left(Option<NonNull<Header>>);
+    impl Drop for Left {
+        fn drop(&mut self) {
+            CURRENT.with(|current| current.set(self.0));
+        }
+    }
+    let _left = Left(CURRENT.with(|current| current.replace(Some(task))));
+    code()
+}
+
+fn current<R>(look: impl FnOnce(&Header) -> R) -> Option<R> {
+    let task = CURRENT.with(Cell::get)?;
+    // SAFETY: the pointer was left by `enter` for as long as the task's code runs on this thread,
+    // and whoever called `enter` holds a reference to the task all that time.
+    Some(look(unsafe { task.as_ref() }))
+}
+
+/// Whether the running task has been asked to stop: by [`Future::abort`](crate::Future::abort),
+/// by its timeout, or by an executor that is being shut down and has lost patience.
+///
+/// Long-running tasks call this now and then, wherever they are in their call stack, and return
+/// early when it is true. A task that has been told so ends as cancelled, whatever it returns; a
+/// task that never asks does all its work, and its value counts. Outside a task it is `false`.
+/// Costs a few nanoseconds and never blocks.
+///
+/// # Python
+///
+/// There is no counterpart: a running task cannot be stopped.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{ThreadPoolExecutor, cancellation_requested};
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let (started, has_started) = std::sync::mpsc::channel();
+/// let future = executor.spawn(move || {
+///     started.send(()).unwrap();
+///     while !cancellation_requested() {
+///         std::thread::yield_now(); // one step of the work
+///     }
+/// });
+/// has_started.recv()?;
+/// assert!(future.abort());
+/// assert!(future.result().unwrap_err().is_cancelled());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cancellation_requested() -> bool {
+    current(|task| task.heed(host().is_some_and(|host| host.is_stopping()))).unwrap_or(false)
+}
+
+/// The label of the task that this thread is running, if there is one.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{TaskOptions, ThreadPoolExecutor, current_label};
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let named = executor.with(TaskOptions::new().label("page 7"));
+/// assert_eq!(named.spawn(current_label).result()?.as_deref(), Some("page 7"));
+/// assert_eq!(current_label(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn current_label() -> Option<String> {
+    current(|task| task.label().map(|label| label.to_string())).flatten()
+}
+
+/// Marks a long block within a task: while `code` runs, another thread may stand in for this
+/// worker, so that tasks waiting in the queue go on.
+///
+/// For code that waits for something other than a processor: a lock that is held for long, a
+/// device, a network. Waiting for a [`Future`](crate::Future) needs no mark. Runs `code` at once
+/// on this very thread; outside a worker it does nothing else.
+///
+/// The stand-in is a thread beyond `max_workers`; it retires when this worker is back. Tokio's
+/// function of the same name and Java's `ManagedBlocker` are where the idea comes from.
+///
+/// # Panics
+///
+/// If `code` does.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{ThreadPoolExecutor, block_in_place};
+/// use std::sync::mpsc;
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let (sender, receiver) = mpsc::channel();
+/// let waits = executor.spawn(move || block_in_place(|| receiver.recv()));
+/// let sends = executor.spawn(move || sender.send("from the stand-in"));
+/// assert_eq!(waits.result()??, "from the stand-in");
+/// sends.result()??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn block_in_place<R>(code: impl FnOnce() -> R) -> R {
+    while_blocked(Blocking::InPlace, code)
+}

@@ -1,0 +1,26 @@
+#![doc = include_str!("README.md")]
+
+mod cell;
+mod context;
+mod deliver;
+mod extras;
+mod handle;
+mod owner;
+mod panic;
+mod state;
+mod task_ref;
+mod waiters;
+
+#[cfg(all(test, concurrent_futures_loom))]
+mod model_tests;
+
+pub(crate) use cell::{Body, End};
+pub(crate) use context::{Blocking, Host, help, host_owner, set_host, while_blocked};
+pub use context::{block_in_place, cancellation_requested, current_label};
+pub(crate) use extras::{Extras, Source, Unobserved};
+pub(crate) use handle::{Fresh, Handle, Producer, promised};
+pub(crate) use owner::{Owner, OwnerId, register, unregister};
+pub(crate) use panic::{catch, contain, install_hook, panicked};
+pub(crate) use state::Snapshot;
+pub(crate) use task_ref::{Begun, Cancelled, TaskRef};
+pub(crate) use waiters::{Observer, Phase, Waiter};

@@ -1,0 +1,82 @@
+//! Keeps a panic of user code from going any further, and remembers where it happened.
+//!
+//! `catch_unwind` tells what was thrown but not where. The place is known only to the panic hook,
+//! so the first executor of a program wraps the hook that is there: while a task runs, the wrapper
+//! notes the place and then calls the hook that it wraps, so that messages appear as ever.
+
+use crate::error::{TaskError, TaskErrorKind, TaskPanic};
+use crate::sync::global::Once;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+struct Origin {
+    place: Option<String>,
+    backtrace: Option<String>,
+}
+
+thread_local! {
+    static CATCHING: Cell<usize> = const { Cell::new(0) };
+    static LAST: RefCell<Option<Origin>> = const { RefCell::new(None) };
+}
+
+static HOOK: Once = Once::new();
+
+/// Wraps the program's panic hook, once.
+pub(crate) fn install_hook() {
+    // The hook cannot be changed by a thread that is panicking; a later executor will do it.
+    if std::thread::panicking() {
+        return;
+    }
+    HOOK.call_once(|| {
+        let wrapped = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if CATCHING.get() > 0 {
+                let backtrace = Backtrace::capture();
+                let origin = Origin {
+                    place: panic.location().map(ToString::to_string),
+                    backtrace: (backtrace.status() == BacktraceStatus::Captured)
+                        .then(|| backtrace.to_string()),
+                };
+                LAST.with(|last| {
+                    if let Ok(mut last) = last.try_borrow_mut() {
+                        *last = Some(origin);
+                    }
+                });
+            }
+            wrapped(panic);
+        }));
+    });
+}
+
+/// Calls user code; a panic in it becomes a value.
+pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, TaskPanic> {
+    let before = LAST.take();
+    CATCHING.set(CATCHING.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(code));
+    CATCHING.set(CATCHING.get() - 1);
+    let origin = LAST.replace(before);
+    result.map_err(|payload| {
+        let (place, backtrace) = origin.map_or((None, None), |it| (it.place, it.backtrace));
+        TaskPanic::new(payload, place, backtrace)
+    })
+}
+
+/// The failure that a panic is.
+pub(crate) fn panicked(panic: TaskPanic) -> TaskError {
+    TaskError::new(TaskErrorKind::Panicked(panic))
+}
+
+/// Calls user code whose panic has nowhere to go: the hook has reported it, and it ends here.
+pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // A payload may panic again when it is dropped; what that throws is forgotten.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+            None
+        }
+    }
+}

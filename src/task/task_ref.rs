@@ -1,0 +1,266 @@
+//! A counted reference to a task of any type: what queues, groups and timers hold.
+
+use super::cell::{End, Header};
+use super::deliver;
+use super::extras::{Extras, Source};
+use super::owner::OwnerId;
+use super::state::{Cancel, Snapshot};
+use super::waiters::{Observer, Phase, Waiter};
+use crate::error::{TaskError, TaskErrorKind};
+use crate::sync::Arc;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+/// What came of an attempt to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    /// This call cancelled it.
+    Now,
+    /// It was cancelled before.
+    Before,
+    /// It has begun, or is done.
+    No,
+}
+
+/// A reference that keeps the task's memory. It gives no right to the outcome.
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: everything that a `TaskRef` reaches is either atomic, behind a lock, immutable, or given
+// to one thread by a transition of the state word; closures and outcomes are `Send` by the bounds
+// of the functions that create tasks.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above; no method gives shared access to the slot.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    /// Takes over one reference that the state word already counts.
+    ///
+    /// # Safety
+    ///
+    /// `task` is live, and the reference is the caller's to give.
+    pub(super) unsafe fn from_counted(task: NonNull<Header>) -> Self {
+        TaskRef(task)
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: this reference keeps the task alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn pointer(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// Tells tasks apart while both are referred to.
+    pub(crate) fn address(&self) -> usize {
+        self.0.addr().get()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.header().state.load()
+    }
+
+    pub(crate) fn owner(&self) -> OwnerId {
+        self.header().owner
+    }
+
+    pub(crate) fn extras(&self) -> Option<&Arc<Extras>> {
+        self.header().extras.as_ref()
+    }
+
+    pub(crate) fn label(&self) -> Option<&Arc<str>> {
+        self.header().label()
+    }
+
+    /// An error of this task, with its label.
+    pub(crate) fn error(&self, kind: TaskErrorKind) -> TaskError {
+        self.header().error(kind)
+    }
+
+    /// The right to run the task, if nobody has begun or ended it.
+    pub(crate) fn begin(&self) -> Option<Begun<'_>> {
+        self.header().state.begin().then_some(Begun(self))
+    }
+
+    /// The right to run the task, if it is ready and nobody has begun it.
+    pub(crate) fn begin_ready(&self) -> Option<Begun<'_>> {
+        self.header().state.begin_ready().then_some(Begun(self))
+    }
+
+    /// Makes the task ready, just before it is put into its pool's queue; false if it has been
+    /// cancelled and should not be.
+    #[must_use]
+    pub(crate) fn enqueue(&self) -> bool {
+        self.header().state.enqueue()
+    }
+
+    /// The task that this one is made from.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.extras()?.source.as_ref()
+    }
+
+    /// Whether a worker has begun this task, or the work that it is another form of.
+    pub(crate) fn is_running(&self) -> bool {
+        let now = self.snapshot();
+        match self.source() {
+            Some(Source::Same(source)) if !now.is_done() => source.is_running(),
+            _ => now.is_running(),
+        }
+    }
+
+    /// Cancels the task if it has not begun: its closure is dropped at once, on this thread, and
+    /// everybody who waits is told. What it is made from is cancelled too, if it can be.
+    pub(crate) fn try_cancel(&self) -> Cancelled {
+        if let Some(Source::Same(source)) = self.source()
+            && !self.snapshot().is_done()
+        {
+            // The source tells this task, which is cancelled by that.
+            return source.try_cancel();
+        }
+        match self.header().state.cancel() {
+            Cancel::Won { waited, queued } => {
+                // SAFETY: the cell is live and its own table is used; this call won `cancel`.
+                unsafe { (self.header().table.cancelled)(self.0, waited) };
+                if queued {
+                    self.owner().with(|owner| owner.task_cancelled());
+                }
+                if let Some(Source::Before(source)) = self.source() {
+                    source.try_cancel();
+                }
+                Cancelled::Now
+            }
+            Cancel::Already => Cancelled::Before,
+            Cancel::TooLate => Cancelled::No,
+        }
+    }
+
+    /// Whether the task is cancelled now, by this call or before.
+    pub(crate) fn cancel(&self) -> bool {
+        self.try_cancel() != Cancelled::No
+    }
+
+    /// Asks a running task to stop. False if it is not running.
+    pub(crate) fn request_stop(&self) -> bool {
+        if let Some(Source::Same(source)) = self.source() {
+            return source.request_stop();
+        }
+        let asked = self.header().state.request_stop();
+        if asked {
+            self.owner().with(|owner| owner.stop_requested(self));
+        }
+        asked
+    }
+
+    /// Cancels the task, or asks it to stop if it is running. False if it is done otherwise.
+    pub(crate) fn abort(&self) -> bool {
+        let stopped = self.try_cancel() != Cancelled::No || self.request_stop();
+        if stopped && let Some(Source::Before(source)) = self.source() {
+            source.abort();
+        }
+        stopped
+    }
+
+    /// Lets a running task time out: its future fails now, and the task is asked to stop. False if
+    /// it is not running any more.
+    pub(crate) fn expire(&self) -> bool {
+        let Some(before) = self.header().state.expire() else {
+            return false;
+        };
+        if before.is_waited() {
+            // SAFETY: the task is live, and it has just ended without an outcome.
+            unsafe { deliver::without_outcome(self.0) };
+        }
+        if !before.has_handle() && !self.snapshot().is_observed() {
+            let error = self.header().error_without_outcome(self.snapshot());
+            self.header().report_unobserved(&error);
+        }
+        true
+    }
+
+    /// Registers a waiter, or gives it back if its moment has passed.
+    pub(crate) fn add_waiter(&self, waiter: Waiter) -> Result<(), Waiter> {
+        let header = self.header();
+        let phase = waiter.phase();
+        header.waiters.enter(waiter, || {
+            header.state.announce_waiter(|now| match phase {
+                Phase::Done => now.is_done(),
+                Phase::Settled => now.is_settled(),
+            })
+        })
+    }
+
+    /// Registers the waker of one handle, in place of the one it registered before. False if the
+    /// outcome can be taken now.
+    pub(crate) fn set_waker(&self, handle: u32, waker: &Waker) -> bool {
+        // Cloned before the lock is taken: a waker is somebody else's code.
+        let waker = waker.clone();
+        match self.header().waiters.replace_waker(handle, waker) {
+            Ok(()) => true,
+            Err(waker) => self.add_waiter(Waiter::Waker(waker, handle)).is_ok(),
+        }
+    }
+
+    /// Forgets a waker, if it is still registered.
+    pub(crate) fn remove_waker(&self, handle: u32) {
+        if self.snapshot().is_waited() {
+            drop(self.header().waiters.remove(|waiter| waiter.is_waker_of(handle)));
+        }
+    }
+
+    /// Forgets an observer, if it is still registered.
+    pub(crate) fn remove_observer(&self, observer: &Arc<dyn Observer>, key: u32) {
+        drop(self.header().waiters.remove(|waiter| waiter.is_observer(observer, key)));
+    }
+
+    /// Remembers that somebody has seen how the task failed.
+    pub(crate) fn observe(&self) {
+        self.header().state.observe();
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        self.header().state.acquire();
+        TaskRef(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        if self.header().state.release() {
+            let free = self.header().table.free;
+            // SAFETY: that was the last reference, and the table is the cell's own.
+            unsafe { free(self.0) };
+        }
+    }
+}
+
+impl std::fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.header().fmt(f)
+    }
+}
+
+/// The right, and the duty, to end a task that has begun.
+#[must_use]
+pub(crate) struct Begun<'a>(&'a TaskRef);
+
+impl Begun<'_> {
+    /// Runs the task's code on this thread.
+    pub(crate) fn run(self) -> End {
+        let run = self.0.header().table.run;
+        // SAFETY: the cell is live, its own table is used, and holding `self` means that `begin`
+        // was won and nothing has been done with it.
+        unsafe { run(self.0.pointer()) }
+    }
+
+    /// Ends the task without running it.
+    pub(crate) fn fail(self, error: TaskError) {
+        if error.is_cancelled() {
+            self.0.header().state.heed(true);
+        }
+        let fail = self.0.header().table.fail;
+        // SAFETY: as in `run`.
+        unsafe { fail(self.0.pointer(), error) };
+    }
+}

@@ -1,0 +1,294 @@
+//! The settings of a pool, and the builder that collects them.
+
+use super::ThreadPoolExecutor;
+use super::bound::WhenFull;
+use super::call::Carry;
+use super::crew::MAX_THREADS;
+use super::pool::Pool;
+use crate::error::{BuildError, TaskError};
+use crate::queue::Order;
+use crate::sync::Arc;
+use crate::sync::global::{AtomicUsize, Ordering};
+use crate::sys;
+use crate::task::{self, Unobserved};
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+type Initializer =
+    Box<dyn Fn() -> Result<Box<dyn Any>, Box<dyn Error + Send + Sync>> + Send + Sync>;
+type Finalizer = Box<dyn Fn(Box<dyn Any>) + Send + Sync>;
+type Context = Box<dyn Fn() -> Carry + Send + Sync>;
+
+/// Most workers that can be asked for; the rest of what can be counted is for spares.
+const MAX_WORKERS: usize = MAX_THREADS / 2;
+
+pub(super) struct Settings {
+    pub(super) max_workers: usize,
+    pub(super) processors: usize,
+    pub(super) thread_name_prefix: String,
+    pub(super) stack_size: Option<usize>,
+    pub(super) keep_alive: Option<Duration>,
+    pub(super) capacity: Option<usize>,
+    pub(super) when_full: WhenFull,
+    pub(super) order: Order,
+    pub(super) initializer: Option<Initializer>,
+    pub(super) finalizer: Option<Finalizer>,
+    pub(super) context: Option<Context>,
+    pub(super) on_unobserved: Option<Unobserved>,
+    pub(super) cancel_on_unwind: bool,
+}
+
+/// Collects the settings of a [`ThreadPoolExecutor`]; from [`ThreadPoolExecutor::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::ThreadPoolExecutor;
+/// use std::time::Duration;
+///
+/// let executor = ThreadPoolExecutor::builder()
+///     .max_workers(4)
+///     .thread_name_prefix("pages")
+///     .keep_alive(Duration::from_secs(10))
+///     .build()?;
+/// let name = executor.spawn(|| std::thread::current().name().map(str::to_owned)).result()?;
+/// assert_eq!(name.as_deref(), Some("pages_0"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ThreadPoolBuilder<S = ()> {
+    max_workers: Option<usize>,
+    settings: Settings,
+    state: PhantomData<fn() -> S>,
+}
+
+impl ThreadPoolBuilder<()> {
+    pub(super) fn new() -> Self {
+        ThreadPoolBuilder {
+            max_workers: None,
+            settings: Settings {
+                max_workers: 1,
+                processors: 1,
+                thread_name_prefix: String::new(),
+                stack_size: None,
+                keep_alive: None,
+                capacity: None,
+                when_full: WhenFull::Block,
+                order: Order::Fifo,
+                initializer: None,
+                finalizer: None,
+                context: None,
+                on_unobserved: None,
+                cancel_on_unwind: true,
+            },
+            state: PhantomData,
+        }
+    }
+}
+
+impl<S: 'static> ThreadPoolBuilder<S> {
+    /// How many threads run tasks at once. Default: the processors that this process may use, with
+    /// its affinity mask and its control group's quota respected, rounded down.
+    pub fn max_workers(mut self, max_workers: usize) -> Self {
+        self.max_workers = Some(max_workers);
+        self
+    }
+
+    /// Threads are named `prefix_0`, `prefix_1`, … Default: `ThreadPool-N`, with a number of the
+    /// pool. The operating system shows the first 15 bytes.
+    pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.settings.thread_name_prefix = prefix.into();
+        self
+    }
+
+    /// The size of each thread's stack in bytes. Default: the standard library's, 2 MiB.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = Some(bytes);
+        self
+    }
+
+    /// Lets a thread end that has had nothing to do for this long. Default: idle threads stay.
+    pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.settings.keep_alive = Some(keep_alive);
+        self
+    }
+
+    /// How many tasks may wait in the queue, and what `submit` does about one more. The bound is
+    /// never exceeded, and a cancelled task does not count. Default: there is no bound.
+    pub fn queue_capacity(mut self, tasks: usize, when_full: WhenFull) -> Self {
+        self.settings.capacity = Some(tasks);
+        self.settings.when_full = when_full;
+        self
+    }
+
+    /// In which order queued tasks begin. Default: [`Order::Fifo`].
+    pub fn order(mut self, order: Order) -> Self {
+        self.settings.order = order;
+        self
+    }
+
+    /// Runs once on each worker thread before its first task, and makes the worker's state.
+    ///
+    /// The state is lent to the tasks that ask for it
+    /// ([`submit_with_state`](crate::ThreadPoolHandle::submit_with_state)): a connection, a buffer,
+    /// a random generator. It stays on its thread, so it need not be `Send`. A panic breaks the
+    /// executor: all that is queued, and every later submission, fails with the cause, while tasks
+    /// that have begun end as usual. Replaces an earlier initializer and its finalizer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().initializer(Vec::<u32>::new).build()?;
+    /// let future = executor.submit_with_state(|buffer, n| { buffer.push(n); buffer.len() }, 7);
+    /// assert_eq!(future.result()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn initializer<N, F>(self, initializer: F) -> ThreadPoolBuilder<N>
+    where
+        N: 'static,
+        F: Fn() -> N + Send + Sync + 'static,
+    {
+        self.try_initializer(move || Ok::<N, TaskError>(initializer()))
+    }
+
+    /// Like [`initializer`](Self::initializer), for one that can fail; its error breaks the
+    /// executor and is found as the [`BrokenCause`](crate::BrokenCause) in every affected future.
+    pub fn try_initializer<N, E, F>(mut self, initializer: F) -> ThreadPoolBuilder<N>
+    where
+        N: 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Fn() -> Result<N, E> + Send + Sync + 'static,
+    {
+        self.settings.initializer = Some(Box::new(move || match initializer() {
+            Ok(state) => Ok(Box::new(state)),
+            Err(error) => Err(error.into()),
+        }));
+        self.settings.finalizer = None;
+        ThreadPoolBuilder {
+            max_workers: self.max_workers,
+            settings: self.settings,
+            state: PhantomData,
+        }
+    }
+
+    /// Is given each worker's state when its thread ends. A panic in it is reported by the panic
+    /// hook and goes no further. Default: the state is dropped.
+    pub fn finalizer(mut self, finalizer: impl Fn(S) + Send + Sync + 'static) -> Self {
+        self.settings.finalizer = Some(Box::new(move |state| {
+            if let Ok(state) = state.downcast::<S>() {
+                finalizer(*state);
+            }
+        }));
+        self
+    }
+
+    /// Carries a context from whoever submits to the task: the current span of a trace, say.
+    ///
+    /// `capture` runs on the submitting thread, `restore` on the worker; it is given what was
+    /// captured and the task, which it must call once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// use std::cell::Cell;
+    ///
+    /// thread_local! { static REQUEST: Cell<u32> = const { Cell::new(0) } }
+    ///
+    /// let executor = ThreadPoolExecutor::builder()
+    ///     .context(
+    ///         || REQUEST.get(),
+    ///         |request, task| { REQUEST.set(request); task(); REQUEST.set(0) },
+    ///     )
+    ///     .build()?;
+    /// REQUEST.set(42);
+    /// assert_eq!(executor.spawn(|| REQUEST.get()).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn context<C, G, P>(mut self, capture: G, restore: P) -> Self
+    where
+        C: Send + 'static,
+        G: Fn() -> C + Send + Sync + 'static,
+        P: Fn(C, &mut dyn FnMut()) + Send + Sync + 'static,
+    {
+        let restore = Arc::new(restore);
+        self.settings.context = Some(Box::new(move || {
+            let context = capture();
+            let restore = Arc::clone(&restore);
+            Box::new(move |task| restore(context, task))
+        }));
+        self
+    }
+
+    /// Is told of every failure that nobody looked at: the future was dropped, before or after the
+    /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
+    /// drops the future or ends the task. Default: nothing, but panics are reported by the panic
+    /// hook as ever.
+    pub fn on_unobserved_failure(
+        mut self,
+        hook: impl Fn(&TaskError) + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.on_unobserved = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether an executor that is dropped because of a panic cancels what has not begun (the
+    /// default), or drains its queue as at a normal end.
+    pub fn cancel_on_unwind(mut self, cancel: bool) -> Self {
+        self.settings.cancel_on_unwind = cancel;
+        self
+    }
+
+    /// Builds the executor. Threads are started by the first submissions.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] that names the setting which cannot be.
+    pub fn build(mut self) -> Result<ThreadPoolExecutor<S>, BuildError> {
+        static POOLS: AtomicUsize = AtomicUsize::new(0);
+
+        let processors = sys::usable_processors();
+        self.settings.processors = processors;
+        self.settings.max_workers =
+            check_workers(self.max_workers.unwrap_or(processors.min(MAX_WORKERS)))?;
+        if self.settings.capacity == Some(0) {
+            return Err(BuildError::ZeroCapacity);
+        }
+        if self.settings.thread_name_prefix.contains('\0') {
+            return Err(BuildError::NulInThreadName);
+        }
+        if self.settings.thread_name_prefix.is_empty() {
+            // ORDERING: relaxed; the number only has to differ from the others.
+            let number = POOLS.fetch_add(1, Ordering::Relaxed);
+            self.settings.thread_name_prefix = format!("ThreadPool-{number}");
+        }
+        task::install_hook();
+        Ok(ThreadPoolExecutor::owning(Pool::new(self.settings)))
+    }
+}
+
+pub(super) fn check_workers(max_workers: usize) -> Result<usize, BuildError> {
+    match max_workers {
+        0 => Err(BuildError::ZeroWorkers),
+        asked if asked > MAX_WORKERS => {
+            Err(BuildError::TooManyWorkers { asked, most: MAX_WORKERS })
+        }
+        asked => Ok(asked),
+    }
+}
+
+impl<S> fmt::Debug for ThreadPoolBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPoolBuilder")
+            .field("max_workers", &self.max_workers)
+            .field("thread_name_prefix", &self.settings.thread_name_prefix)
+            .field("order", &self.settings.order)
+            .field("queue_capacity", &self.settings.capacity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,455 @@
+//! Who of a pool works, who sleeps, who is to be woken, and when a thread is to be started.
+//!
+//! The folder's README has the protocol and the argument that no task is left lying while everybody
+//! sleeps. This file is all of it: the pool pushes and pops, and asks here what else to do.
+
+use super::seat::{Seat, Tally};
+use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+use crate::task::Blocking;
+use std::time::Instant;
+
+/// How many threads a pool can have, spares included; both counts of the word must hold it.
+pub(super) const MAX_THREADS: usize = (1 << 13) - 1;
+
+/// One thread that is awake and looks for work, or has been started or woken to do so.
+const SEARCHING: usize = 1 << 4;
+/// One thread that sleeps and stands in the list of sleepers.
+const SLEEPING: usize = 1 << 17;
+const COUNT: usize = (1 << 13) - 1;
+
+/// Another thread may be started.
+const GROW: usize = 1 << 0;
+/// There are more threads than there should be: whoever has nothing begun leaves.
+const SHRINK: usize = 1 << 1;
+/// The pool takes no more tasks; workers leave when the queue is empty.
+const CLOSED: usize = 1 << 2;
+/// Queued tasks are cancelled instead of run.
+const CANCEL: usize = 1 << 3;
+const FLAGS: usize = GROW | SHRINK | CLOSED | CANCEL;
+
+/// What is to be done about work that lies in the queue.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Summons {
+    /// Sleepers that were taken off the list and are to be woken.
+    pub(super) wake: Vec<Arc<Seat>>,
+    /// Threads that were counted and are to be started.
+    pub(super) start: usize,
+    /// The pool is closed and its last worker has left: nobody will ever look.
+    pub(super) is_stranded: bool,
+}
+
+/// Whether a worker that wanted to leave, or to sleep, may.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Rest {
+    /// It is on the list of sleepers and must park.
+    Sleep,
+    /// There is work: go on, as one that searches.
+    GoOn,
+    /// It is not counted any more and must end. With `true` there is work that somebody else has to
+    /// be summoned for.
+    Leave(bool),
+}
+
+/// The members of a pool, counted.
+#[derive(Debug)]
+struct Roster {
+    /// How many threads should run tasks at once.
+    limit: usize,
+    /// Threads that serve the queue, or have been counted and are being started.
+    threads: usize,
+    /// Threads that serve no longer and have not ended yet.
+    leaving: usize,
+    /// Of these, how many wait for a task.
+    waiting: usize,
+    /// And how many have said that they are blocked.
+    in_place: usize,
+    /// Threads that sleep; the last to fall asleep is the first to be woken.
+    sleepers: Vec<Arc<Seat>>,
+    /// Every thread that has come to work.
+    seats: Vec<Arc<Seat>>,
+    /// What those that have left did.
+    left: Tally,
+    next_index: usize,
+    closed: bool,
+    cancel: bool,
+}
+
+impl Roster {
+    fn runnable(&self) -> usize {
+        self.threads.saturating_sub(self.waiting + self.in_place)
+    }
+
+    fn may_grow(&self) -> bool {
+        let working = self.threads.saturating_sub(self.in_place);
+        self.threads < MAX_THREADS && (working < self.limit || self.runnable() == 0)
+    }
+
+    fn flags(&self) -> usize {
+        let mut flags = 0;
+        if self.may_grow() {
+            flags |= GROW;
+        }
+        if self.runnable() > self.limit {
+            flags |= SHRINK;
+        }
+        if self.closed {
+            flags |= CLOSED;
+        }
+        if self.cancel {
+            flags |= CANCEL;
+        }
+        flags
+    }
+}
+
+/// A pool's threads: one word that submitters can read, and the roster behind it.
+#[derive(Debug)]
+pub(super) struct Crew {
+    word: AtomicUsize,
+    roster: Mutex<Roster>,
+    gone: Condvar,
+}
+
+fn searching(word: usize) -> usize {
+    (word / SEARCHING) & COUNT
+}
+
+fn sleeping(word: usize) -> usize {
+    (word / SLEEPING) & COUNT
+}
+
+impl Crew {
+    pub(super) fn new(limit: usize) -> Self {
+        let roster = Roster {
+            limit,
+            threads: 0,
+            leaving: 0,
+            waiting: 0,
+            in_place: 0,
+            sleepers: Vec::new(),
+            seats: Vec::new(),
+            left: Tally::default(),
+            next_index: 0,
+            closed: false,
+            cancel: false,
+        };
+        Crew {
+            word: AtomicUsize::new(roster.flags()),
+            roster: Mutex::new(roster),
+            gone: Condvar::new(),
+        }
+    }
+
+    /// Brings the word in line with the roster, and moves its counts.
+    fn publish(&self, roster: &MutexGuard<'_, Roster>, add: usize, subtract: usize) {
+        let flags = roster.flags();
+        let change = |word: usize| Some(((word & !FLAGS) | flags) + add - subtract);
+        // ORDERING: acquire-release, so that the changes made under the lock reach whoever reads
+        // the word. What decides between a submitter and a worker is the fence that each of them
+        // has between its own write and its look at the other's.
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, change);
+    }
+
+    fn word(&self) -> usize {
+        // ORDERING: relaxed; callers either stand behind a fence, or use the word as a hint.
+        self.word.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.word() & CLOSED != 0
+    }
+
+    pub(super) fn is_cancelling(&self) -> bool {
+        self.word() & CANCEL != 0
+    }
+
+    fn should_shrink(&self) -> bool {
+        self.word() & SHRINK != 0
+    }
+
+    // ---- submitters -------------------------------------------------------------------------
+
+    /// Called after tasks were pushed, by whoever pushed them: who is to come for them? `queued`
+    /// looks at the length of the queue.
+    pub(super) fn summon(&self, queued: impl Fn() -> usize) -> Summons {
+        // ORDERING: sequentially consistent; pairs with the fences in `rest`, `found` and
+        // `begin_blocking`: either this thread sees in the word what the worker has announced, or
+        // the worker sees the task in its last look.
+        fence(Ordering::SeqCst);
+        let word = self.word();
+        let queued = queued();
+        let enough = searching(word) >= queued;
+        if word & CLOSED == 0 && (enough || (sleeping(word) == 0 && word & GROW == 0)) {
+            return Summons::default();
+        }
+        self.summon_locked(&mut self.roster.lock(), queued)
+    }
+
+    fn summon_locked(&self, roster: &mut MutexGuard<'_, Roster>, queued: usize) -> Summons {
+        if roster.closed && roster.threads == 0 {
+            return Summons { is_stranded: true, ..Summons::default() };
+        }
+        let mut summons = Summons::default();
+        let missing = queued.saturating_sub(searching(self.word()));
+        for _ in 0..missing {
+            if let Some(seat) = roster.sleepers.pop() {
+                summons.wake.push(seat);
+                self.publish(roster, SEARCHING, SLEEPING);
+            } else if roster.may_grow() {
+                roster.threads += 1;
+                summons.start += 1;
+                self.publish(roster, SEARCHING, 0);
+            } else {
+                break;
+            }
+        }
+        summons
+    }
+
+    /// A thread that was to be started was refused by the system. True if the pool has no thread
+    /// at all now.
+    #[must_use]
+    pub(super) fn start_failed(&self) -> bool {
+        let mut roster = self.roster.lock();
+        roster.threads -= 1;
+        self.publish(&roster, 0, SEARCHING);
+        self.gone.notify_all();
+        roster.threads == 0
+    }
+
+    /// Whether there is no thread that could come for what is queued.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.roster.lock().threads == 0
+    }
+
+    // ---- workers ----------------------------------------------------------------------------
+
+    /// A started thread takes its seat. It counts as searching.
+    pub(super) fn join(&self) -> Arc<Seat> {
+        let seat = Arc::new(Seat::new());
+        self.roster.lock().seats.push(Arc::clone(&seat));
+        seat
+    }
+
+    /// The number that the next thread will have, for its name.
+    pub(super) fn next_index(&self) -> usize {
+        let mut roster = self.roster.lock();
+        roster.next_index += 1;
+        roster.next_index - 1
+    }
+
+    /// A worker that was not searching begins to.
+    pub(super) fn search(&self) {
+        // ORDERING: relaxed; before it sleeps, `rest` announces the change with a fence.
+        self.word.fetch_add(SEARCHING, Ordering::Relaxed);
+    }
+
+    /// A searching worker has found a task. Whether somebody else has to be summoned: the last one
+    /// that searched must make sure that submitters who relied on it did so rightly.
+    #[must_use]
+    pub(super) fn found(&self) -> bool {
+        // ORDERING: acquire-release keeps the count exact; the fence below does the rest.
+        let before = self.word.fetch_sub(SEARCHING, Ordering::AcqRel);
+        if searching(before) > 1 {
+            return false;
+        }
+        // ORDERING: sequentially consistent; pairs with the one in `summon`: a submitter that still
+        // saw this worker search has pushed its task before the caller looks at the queue.
+        fence(Ordering::SeqCst);
+        true
+    }
+
+    /// Whether a worker between two tasks should ask to [`leave_if_too_many`].
+    ///
+    /// [`leave_if_too_many`]: Self::leave_if_too_many
+    pub(super) fn may_be_too_many(&self) -> bool {
+        self.should_shrink()
+    }
+
+    /// Lets a worker leave if there are more than there should be; `is_searching` says how it
+    /// counts now. The answer is `Leave` or `GoOn`, and in the latter case it counts as before.
+    pub(super) fn leave_if_too_many(&self, seat: &Arc<Seat>, is_searching: bool) -> Rest {
+        let mut roster = self.roster.lock();
+        if roster.runnable() <= roster.limit {
+            return Rest::GoOn;
+        }
+        self.strike(&mut roster, seat, if is_searching { SEARCHING } else { 0 });
+        // ORDERING: sequentially consistent; pairs with the one in `summon`, for a submitter that
+        // relied on this worker because it still searched.
+        fence(Ordering::SeqCst);
+        Rest::Leave(true)
+    }
+
+    fn strike(&self, roster: &mut MutexGuard<'_, Roster>, seat: &Arc<Seat>, subtract: usize) {
+        roster.threads -= 1;
+        roster.leaving += 1;
+        roster.seats.retain(|other| !Arc::ptr_eq(other, seat));
+        let did = seat.tally();
+        roster.left.add(did);
+        self.publish(roster, 0, subtract);
+    }
+
+    /// A worker that was let go has nothing left to do but to return.
+    pub(super) fn depart(&self) {
+        let mut roster = self.roster.lock();
+        roster.leaving -= 1;
+        if roster.threads + roster.leaving == 0 {
+            self.gone.notify_all();
+        }
+    }
+
+    /// A searching worker has found nothing and wants to sleep, or to leave if the pool is closed.
+    pub(super) fn rest(&self, seat: &Arc<Seat>, is_empty: impl Fn() -> bool) -> Rest {
+        let mut roster = self.roster.lock();
+        if roster.closed {
+            // ORDERING: sequentially consistent; pairs with the one in `summon`. A submitter whose
+            // task is not seen here will read the closed flag, take the lock, and find that this
+            // worker has left.
+            fence(Ordering::SeqCst);
+            if !is_empty() {
+                return Rest::GoOn;
+            }
+            self.strike(&mut roster, seat, SEARCHING);
+            return Rest::Leave(false);
+        }
+        if roster.runnable() > roster.limit {
+            self.strike(&mut roster, seat, SEARCHING);
+            // ORDERING: sequentially consistent, as in `leave_if_too_many`.
+            fence(Ordering::SeqCst);
+            return Rest::Leave(true);
+        }
+        roster.sleepers.push(Arc::clone(seat));
+        self.publish(&roster, SLEEPING, SEARCHING);
+        drop(roster);
+        // ORDERING: sequentially consistent; pairs with the one in `summon`. If the submitter's
+        // came first, the look below sees its task; if this one did, the submitter sees a sleeper.
+        fence(Ordering::SeqCst);
+        if is_empty() || !self.rise(seat) { Rest::Sleep } else { Rest::GoOn }
+    }
+
+    /// Takes a worker off the list of sleepers, if nobody else has done so to wake it.
+    fn rise(&self, seat: &Arc<Seat>) -> bool {
+        let mut roster = self.roster.lock();
+        let Some(position) = roster.sleepers.iter().rposition(|it| Arc::ptr_eq(it, seat)) else {
+            return false;
+        };
+        roster.sleepers.remove(position);
+        self.publish(&roster, SEARCHING, SLEEPING);
+        true
+    }
+
+    /// A worker has slept for its keep-alive and wants to leave.
+    pub(super) fn retire(&self, seat: &Arc<Seat>, is_empty: impl Fn() -> bool) -> Rest {
+        let mut roster = self.roster.lock();
+        let Some(position) = roster.sleepers.iter().rposition(|it| Arc::ptr_eq(it, seat)) else {
+            // Woken at the last moment: the token is there, or is about to be.
+            return Rest::Sleep;
+        };
+        roster.sleepers.remove(position);
+        roster.threads -= 1;
+        self.publish(&roster, 0, SLEEPING);
+        // ORDERING: sequentially consistent; pairs with the one in `summon`. A submitter whose task
+        // is not seen here sees a pool that may grow, for this worker is not counted any more.
+        fence(Ordering::SeqCst);
+        roster.threads += 1;
+        if is_empty() {
+            self.strike(&mut roster, seat, 0);
+            Rest::Leave(false)
+        } else {
+            self.publish(&roster, SEARCHING, 0);
+            Rest::GoOn
+        }
+    }
+
+    /// A worker is about to block. Whoever has to come for queued tasks in its place is summoned.
+    pub(super) fn begin_blocking(&self, why: Blocking, queued: impl Fn() -> usize) -> Summons {
+        let mut roster = self.roster.lock();
+        match why {
+            Blocking::Waiting => roster.waiting += 1,
+            Blocking::InPlace => roster.in_place += 1,
+        }
+        self.publish(&roster, 0, 0);
+        // ORDERING: sequentially consistent; pairs with the one in `summon`: a submitter that did
+        // not see that the pool may grow now has pushed its task before the look below.
+        fence(Ordering::SeqCst);
+        let queued = queued();
+        if queued == 0 {
+            return Summons::default();
+        }
+        self.summon_locked(&mut roster, queued)
+    }
+
+    /// A worker goes on. If there is one too many now and somebody sleeps, that one is to be woken,
+    /// to leave.
+    pub(super) fn end_blocking(&self, why: Blocking) -> Option<Arc<Seat>> {
+        let mut roster = self.roster.lock();
+        match why {
+            Blocking::Waiting => roster.waiting -= 1,
+            Blocking::InPlace => roster.in_place -= 1,
+        }
+        let spare = if roster.runnable() > roster.limit { roster.sleepers.pop() } else { None };
+        let moved = usize::from(spare.is_some());
+        self.publish(&roster, moved * SEARCHING, moved * SLEEPING);
+        spare
+    }
+
+    // ---- the pool ---------------------------------------------------------------------------
+
+    /// Closes the pool, if it is not closed yet, and calls all sleepers. With `cancel`, queued
+    /// tasks are to be cancelled from now on.
+    pub(super) fn close(&self, cancel: bool) -> Vec<Arc<Seat>> {
+        let mut roster = self.roster.lock();
+        roster.closed = true;
+        roster.cancel |= cancel;
+        self.wake_all(&mut roster)
+    }
+
+    fn wake_all(&self, roster: &mut MutexGuard<'_, Roster>) -> Vec<Arc<Seat>> {
+        let woken = std::mem::take(&mut roster.sleepers);
+        self.publish(roster, woken.len() * SEARCHING, woken.len() * SLEEPING);
+        woken
+    }
+
+    /// Sets how many threads should run tasks at once, and calls sleepers that are too many.
+    pub(super) fn resize(&self, limit: usize) -> Vec<Arc<Seat>> {
+        let mut roster = self.roster.lock();
+        roster.limit = limit;
+        if roster.runnable() > limit {
+            self.wake_all(&mut roster)
+        } else {
+            self.publish(&roster, 0, 0);
+            Vec::new()
+        }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.roster.lock().limit
+    }
+
+    /// Blocks until every thread has left; false if the deadline comes first.
+    pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+        let mut roster = self.roster.lock();
+        while roster.threads + roster.leaving > 0 {
+            let timed_out;
+            (roster, timed_out) = self.gone.wait_until(roster, deadline);
+            if timed_out {
+                return roster.threads + roster.leaving == 0;
+            }
+        }
+        true
+    }
+
+    /// What everyone has done, those that have left included; how many threads there are; and how
+    /// many of them are idle.
+    pub(super) fn tally(&self) -> (Tally, usize, usize) {
+        let roster = self.roster.lock();
+        let mut total = roster.left;
+        for seat in &roster.seats {
+            total.add(seat.tally());
+        }
+        (total, roster.threads, roster.sleepers.len())
+    }
+}

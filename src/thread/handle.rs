@@ -1,0 +1,546 @@
+//! Submitting: everything that a pool can be asked to do, by whoever has a handle.
+
+use super::builder::check_workers;
+use super::call::{Call, Carried, Returnable};
+use super::pool::Pool;
+use super::retry::Retrying;
+use super::scope::{Scope, run_scope};
+use super::stats::Stats;
+use super::worker;
+use crate::error::{BuildError, TrySubmitError};
+use crate::executor::{self, Chunk, Executor, Map, MapOptions, Portable, TaskOptions};
+use crate::future::Future;
+use crate::sync::{Arc, Mutex};
+use crate::task::{self, Extras, Fresh, Source};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A way to submit tasks to a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor).
+///
+/// Cheap to clone, and can be sent anywhere, into tasks too. It does not keep the executor going:
+/// once that has been shut down, or dropped, tasks are refused. A handle can carry
+/// [options](TaskOptions) for all that is submitted through it, see [`with`](Self::with).
+///
+/// # Submitting
+///
+/// [`submit`](Self::submit) and its relatives never panic and never lose a task: one that is refused
+/// comes back as a future that has failed already, with the reason. [`try_submit`](Self::try_submit)
+/// gives function and argument back instead.
+///
+/// All that the submitting thread did before happens before the task, and all that the task did
+/// happens before whoever sees that it is done.
+///
+/// # Python
+///
+/// In Python the executor itself is passed around.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::ThreadPoolExecutor;
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let handle = executor.handle();
+/// // A task that submits another and waits for it, on a single worker:
+/// let future = executor.spawn(move || handle.submit(|n| n + 1, 41).result());
+/// assert_eq!(future.result()??, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ThreadPoolHandle<S = ()> {
+    pool: Arc<Pool>,
+    extras: Option<Arc<Extras>>,
+    priority: i32,
+    state: PhantomData<fn(&mut S)>,
+}
+
+impl<S: 'static> ThreadPoolHandle<S> {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        let extras = extras_for(&pool, TaskOptions::new()).shared();
+        ThreadPoolHandle { pool, extras, priority: 0, state: PhantomData }
+    }
+
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// A handle whose tasks all have these options, in place of those of this handle.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskOptions`].
+    pub fn with(&self, options: TaskOptions) -> ThreadPoolHandle<S> {
+        let priority = options.priority;
+        let extras = extras_for(&self.pool, options).shared();
+        ThreadPoolHandle { pool: Arc::clone(&self.pool), extras, priority, state: PhantomData }
+    }
+
+    /// A way to submit calls that are repeated if they fail; see [`Retrying`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// static CALLS: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// let future = executor.retrying(2).submit(
+    ///     |limit| assert!(CALLS.fetch_add(1, Ordering::Relaxed) >= limit, "not yet"),
+    ///     2,
+    /// );
+    /// assert!(future.result().is_ok()); // at the third attempt
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retrying(&self, retries: u32) -> Retrying<S> {
+        Retrying::new(self.clone(), retries)
+    }
+
+    /// Submits the call `function(argument)`.
+    ///
+    /// Takes any function or closure that can be sent to another thread. Several arguments travel as
+    /// a tuple, or are captured; see [`spawn`](Self::spawn) for none. Blocks only if the queue is
+    /// bounded and full, as its policy says.
+    ///
+    /// # Python
+    ///
+    /// `submit(fn, *args)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let future = executor.submit(|(base, exponent)| u64::pow(base, exponent), (3, 4));
+    /// assert_eq!(future.result()?, 81);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit<F, A, R>(&self, function: F, argument: A) -> Future<R>
+    where
+        F: FnOnce(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let call = Call { function, argument };
+        let (entry, handle) = match &self.pool.settings.context {
+            None => self.task(call).split(),
+            Some(capture) => self.task(Carried { call, carry: capture() }).split(),
+        };
+        self.enqueue_or_fail(entry);
+        Future::new(handle)
+    }
+
+    /// Submits a closure that takes nothing; otherwise as [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let words = vec!["many", "words"];
+    /// let future = executor.spawn(move || words.concat());
+    /// assert_eq!(future.result()?, "manywords");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<F, R>(&self, function: F) -> Future<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.submit(move |()| function(), ())
+    }
+
+    /// Submits the call `function(argument)`, or gives both back if it is refused. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the reason, function and argument: the executor has been shut down or
+    /// is broken, its queue is full, or it has no thread and could start none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ThreadPoolExecutor, Refusal};
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// executor.shutdown(true, false);
+    /// let refused = executor.try_submit(str::len, "precious").unwrap_err();
+    /// assert!(matches!(refused.reason, Refusal::ShutDown));
+    /// assert_eq!(refused.argument, "precious");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_submit<F, A, R>(
+        &self,
+        function: F,
+        argument: A,
+    ) -> Result<Future<R>, TrySubmitError<F, A>>
+    where
+        F: FnOnce(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        if let Some(reason) = self.pool.refusal() {
+            return Err(TrySubmitError { reason, function, argument });
+        }
+        let call = Call { function, argument };
+        match &self.pool.settings.context {
+            None => self.try_enqueue(self.task(call)),
+            Some(capture) => self.try_enqueue(self.task(Carried { call, carry: capture() })),
+        }
+    }
+
+    fn try_enqueue<B, F, A, R>(&self, fresh: Fresh<B>) -> Result<Future<R>, TrySubmitError<F, A>>
+    where
+        B: Returnable<F, A, Output = R>,
+    {
+        let entry = fresh.entry();
+        let Err(reason) = self.pool.enqueue(entry.clone(), self.priority, false) else {
+            return Ok(Future::new(fresh.split().1));
+        };
+        let reclaimed = fresh.reclaim();
+        if reclaimed.is_ok() && entry.snapshot().is_queued() {
+            self.pool.count_stale();
+        }
+        self.pool.clean_up(&reason);
+        match reclaimed {
+            Ok(body) => {
+                let Call { function, argument } = body.into_call();
+                Err(TrySubmitError { reason, function, argument })
+            }
+            // A worker came for it after all.
+            Err(handle) => Ok(Future::new(handle)),
+        }
+    }
+
+    /// Submits a call of `function` with each of `arguments`, and wakes as many workers as that
+    /// takes, once. The futures come in the order of the arguments.
+    ///
+    /// As [`submit`](Self::submit) for each of them, and faster for many. The closure is shared by
+    /// the tasks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+    /// let futures = executor.submit_all(|n| n * n, [1, 2, 3]);
+    /// let squares: Result<Vec<u32>, _> = futures.into_iter().map(|it| it.result()).collect();
+    /// assert_eq!(squares?, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_all<F, A, R>(
+        &self,
+        function: F,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Vec<Future<R>>
+    where
+        F: Fn(A) -> R + Send + Sync + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let shared = Arc::new(function);
+        let function = move || {
+            let function = Arc::clone(&shared);
+            move |argument| function(argument)
+        };
+        if self.pool.is_bounded() || self.pool.settings.context.is_some() {
+            // Each task has to find room, or a context, of its own.
+            return arguments.into_iter().map(|it| self.submit(function(), it)).collect();
+        }
+        let (entries, handles): (Vec<_>, Vec<_>) = arguments
+            .into_iter()
+            .map(|argument| self.task(Call { function: function(), argument }).split())
+            .unzip();
+        if let Err(refusal) = self.pool.enqueue_all(entries.iter().cloned(), self.priority) {
+            entries.iter().for_each(|entry| self.pool.refuse(entry, &refusal));
+            self.pool.clean_up(&refusal);
+        }
+        handles.into_iter().map(Future::new).collect()
+    }
+
+    /// Submits the call `function(state, argument)`, where `state` is what the
+    /// [initializer](crate::ThreadPoolBuilder::initializer) made on the worker that runs it.
+    ///
+    /// The state is lent to one task at a time: while a task that has it waits for another that
+    /// needs it, that one runs on another worker, or on a spare one.
+    ///
+    /// # Examples
+    ///
+    /// See [`initializer`](crate::ThreadPoolBuilder::initializer).
+    pub fn submit_with_state<F, A, R>(&self, function: F, argument: A) -> Future<R>
+    where
+        F: FnOnce(&mut S, A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        extras.needs_state = true;
+        let stateful = ThreadPoolHandle { extras: extras.shared(), ..self.clone() };
+        stateful
+            .submit(move |argument| worker::with_state(|state| function(state, argument)), argument)
+    }
+
+    /// Submits a call of `function` with the value of `future`, once that is there.
+    ///
+    /// The new task is queued when the first is done. If the first fails, or is cancelled, so is
+    /// the second, with the same error, and `function` is dropped. Cancelling the second before it
+    /// has begun cancels the first too, if that has not begun; aborting it also asks the first to
+    /// stop. The two may belong to different executors. Never blocks.
+    ///
+    /// # Python
+    ///
+    /// There is no counterpart but a callback that submits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let page = executor.spawn(|| String::from("<p>text</p>"));
+    /// let length = executor.then(page, |page| page.len());
+    /// assert_eq!(length.result()?, 11);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn then<T, F, R>(&self, future: Future<T>, function: F) -> Future<R>
+    where
+        T: Send + 'static,
+        F: FnOnce(T) -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let first = future.into_handle();
+        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        extras.source = Some(Source::Before(first.task().clone()));
+        let second = ThreadPoolHandle { extras: extras.shared(), ..self.clone() };
+        let value = Arc::new(Mutex::new(None));
+        let input = Arc::clone(&value);
+        let call = Call {
+            function: move |()| {
+                let value = input.lock().take();
+                match value {
+                    Some(value) => function(value),
+                    None => unreachable!("the task is queued after its value has been put there"),
+                }
+            },
+            argument: (),
+        };
+        let (entry, handle) = match &self.pool.settings.context {
+            None => second.task(call).split(),
+            Some(capture) => second.task(Carried { call, carry: capture() }).split(),
+        };
+        first.on_settled(move |outcome| match outcome {
+            Ok(output) => {
+                *value.lock() = Some(output);
+                second.enqueue_or_fail(entry);
+            }
+            Err(error) => {
+                if let Some(begun) = entry.begin() {
+                    begun.fail(error);
+                }
+            }
+        });
+        Future::new(handle)
+    }
+
+    /// Calls `function` with every item, and gives the results in the order of the items; see
+    /// [`Map`] for what happens when.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+    /// let lengths: Result<Vec<_>, _> = executor.map(str::len, ["a", "few", "words"]).collect();
+    /// assert_eq!(lengths?, [1, 3, 5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<F, A, R, I>(&self, function: F, items: I) -> Map<I::IntoIter, R>
+    where
+        F: Fn(A) -> R + Send + Sync + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        self.map_with(MapOptions::new(), function, items)
+    }
+
+    /// Like [`map`](Self::map), in the way that the options say.
+    pub fn map_with<F, A, R, I>(
+        &self,
+        options: MapOptions,
+        function: F,
+        items: I,
+    ) -> Map<I::IntoIter, R>
+    where
+        F: Fn(A) -> R + Send + Sync + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        let handle = self.clone();
+        let function = Arc::new(function);
+        let submit = move |chunk: Chunk<A>| {
+            let function = Arc::clone(&function);
+            let call = move |item| task::catch(|| function(item)).map_err(task::panicked);
+            handle.submit(move |chunk| executor::run_chunk(chunk, call), chunk)
+        };
+        Map::new(options, self.max_workers(), items.into_iter(), submit)
+    }
+
+    /// Runs `body` with a [`Scope`] in which tasks can borrow from the caller's stack; see there.
+    ///
+    /// Blocks until `body` and all tasks of the scope are done. On a worker of this executor, tasks
+    /// of the scope that have not begun are run here meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If `body` does: then tasks that have not begun are cancelled, the others waited for. And at
+    /// the end, if a task panicked and nobody looked at its result.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+    /// let numbers = vec![1, 2, 3, 4];
+    /// let (left, right) = numbers.split_at(2);
+    /// let total = executor.scope(|scope| {
+    ///     let sum = scope.spawn(|| left.iter().sum::<u32>());
+    ///     right.iter().sum::<u32>() + sum.result().unwrap()
+    /// });
+    /// assert_eq!(total, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scope<'env, T>(
+        &self,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+    ) -> T {
+        run_scope(&self.pool, self.priority, self.extras.as_deref(), |_| false, body)
+    }
+
+    /// Like [`scope`](Self::scope), for a body that returns a `Result`: an `Err` also cancels the
+    /// tasks that have not begun.
+    ///
+    /// # Errors
+    ///
+    /// The body's own.
+    pub fn try_scope<'env, T, E>(
+        &self,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        run_scope(&self.pool, self.priority, self.extras.as_deref(), Result::is_err, body)
+    }
+
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// executor.spawn(|| 1).result()?;
+    /// assert_eq!(executor.stats().submitted(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// How many threads run tasks at once.
+    pub fn max_workers(&self) -> usize {
+        self.pool.crew.limit()
+    }
+
+    /// Changes how many threads run tasks at once. Never blocks and loses no task: new threads
+    /// start as they are needed, and threads that are too many end after the task they are at.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if there cannot be so many, or none; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// executor.resize(3)?;
+    /// assert_eq!(executor.max_workers(), 3);
+    /// assert!(executor.resize(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
+        self.pool.resize(check_workers(max_workers)?);
+        Ok(())
+    }
+
+    fn task<B>(&self, body: B) -> Fresh<B>
+    where
+        B: task::Body + Send + 'static,
+        B::Output: Send + 'static,
+    {
+        Fresh::new(body, self.pool.id, self.extras.clone())
+    }
+
+    fn enqueue_or_fail(&self, entry: task::TaskRef) {
+        enqueue_or_fail(&self.pool, entry, self.priority);
+    }
+}
+
+/// Queues a task; one that is refused ends with the reason.
+pub(super) fn enqueue_or_fail(pool: &Pool, entry: task::TaskRef, priority: i32) {
+    let own = entry.clone();
+    if let Err(refusal) = pool.enqueue(entry, priority, true) {
+        pool.refuse(&own, &refusal);
+        pool.clean_up(&refusal);
+    }
+}
+
+fn extras_for(pool: &Pool, options: TaskOptions) -> Extras {
+    Extras {
+        label: options.label.map(Arc::from),
+        timeout: options.timeout,
+        on_unobserved: pool.settings.on_unobserved.clone(),
+        ..Extras::default()
+    }
+}
+
+impl<S: 'static> Executor for ThreadPoolHandle<S> {
+    fn submit_with<A: Portable, R: Portable>(
+        &self,
+        options: &TaskOptions,
+        function: fn(A) -> R,
+        argument: A,
+    ) -> Future<R> {
+        self.with(options.clone()).submit(function, argument)
+    }
+
+    fn submit<A: Portable, R: Portable>(&self, function: fn(A) -> R, argument: A) -> Future<R> {
+        ThreadPoolHandle::submit(self, function, argument)
+    }
+
+    fn map_with<A, R, I>(
+        &self,
+        options: MapOptions,
+        function: fn(A) -> R,
+        items: I,
+    ) -> Map<I::IntoIter, R>
+    where
+        A: Portable,
+        R: Portable,
+        I: IntoIterator<Item = A>,
+    {
+        ThreadPoolHandle::map_with(self, options, function, items)
+    }
+
+    fn shutdown(&self, wait: bool, cancel_futures: bool) {
+        ThreadPoolHandle::shutdown(self, wait, cancel_futures);
+    }
+}
+
+impl<S> Clone for ThreadPoolHandle<S> {
+    fn clone(&self) -> Self {
+        ThreadPoolHandle {
+            pool: Arc::clone(&self.pool),
+            extras: self.extras.clone(),
+            priority: self.priority,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<S> fmt::Debug for ThreadPoolHandle<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPoolHandle")
+            .field("extras", &self.extras)
+            .field("stats", &self.pool.stats())
+            .finish_non_exhaustive()
+    }
+}

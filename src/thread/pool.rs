@@ -1,0 +1,439 @@
+//! What the workers and handles of one pool share: the queue, the crew, and the rules.
+//!
+//! A task comes in through [`Pool::enqueue`], goes out through [`Pool::next`], and is run by
+//! [`Pool::run`]. When the pool is over, whatever is left in the queue is ended by
+//! [`Pool::end_queued`]. User code (a closure's drop, a callback) is never called under a lock.
+
+use super::bound::{Admission, Bound};
+use super::builder::Settings;
+use super::crew::{Crew, Summons};
+use super::seat::Seat;
+use super::stats::Stats;
+use super::worker;
+use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::queue::Queue;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after};
+use crate::task::{self, Begun, Blocking, End, Owner, OwnerId, TaskRef};
+use std::time::Instant;
+
+pub(super) struct Pool {
+    pub(super) id: OwnerId,
+    pub(super) settings: Settings,
+    queue: Queue<TaskRef>,
+    pub(super) crew: Crew,
+    bound: Option<Bound>,
+    /// Entries of the queue whose task was cancelled or helped. One that is popped before its
+    /// canceller has counted it makes this wrap for a moment.
+    stale: AtomicUsize,
+    /// Tasks that were cancelled before they began.
+    cancelled: AtomicUsize,
+    /// Tasks that ended without having been begun by a worker, with an error.
+    failed: AtomicUsize,
+    /// Running tasks are asked to stop.
+    stopping: AtomicUsize,
+    broken: Mutex<Option<BrokenCause>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    timer: Timer,
+    this: Weak<Pool>,
+}
+
+impl Pool {
+    pub(super) fn new(settings: Settings) -> Arc<Pool> {
+        Arc::new_cyclic(|this: &Weak<Pool>| Pool {
+            id: task::register(this.clone()),
+            queue: Queue::new(settings.order),
+            crew: Crew::new(settings.max_workers),
+            bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
+            stale: AtomicUsize::new(0),
+            cancelled: AtomicUsize::new(0),
+            failed: AtomicUsize::new(0),
+            stopping: AtomicUsize::new(0),
+            broken: Mutex::new(None),
+            threads: Mutex::new(Vec::new()),
+            timer: Timer::new(),
+            this: this.clone(),
+            settings,
+        })
+    }
+
+    // ---- in ---------------------------------------------------------------------------------
+
+    /// Why the pool takes nothing, if it does not.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        if !self.crew.is_closed() {
+            return None;
+        }
+        Some(self.broken().map_or(Refusal::ShutDown, Refusal::Broken))
+    }
+
+    fn broken(&self) -> Option<BrokenCause> {
+        self.broken.lock().clone()
+    }
+
+    /// Puts a task into the queue and sees that somebody comes for it. `patient` says whether it
+    /// may block if the queue is full.
+    ///
+    /// On an error the task may still stand in the queue, and it is the caller's to end it, and then
+    /// to [`clean_up`](Self::clean_up). It may even have been begun by a worker that came late; then
+    /// it has not been refused after all.
+    pub(super) fn enqueue(
+        &self,
+        task: TaskRef,
+        priority: i32,
+        patient: bool,
+    ) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        let push = || {
+            if task.enqueue() {
+                self.queue.push(task, priority);
+            }
+        };
+        match &self.bound {
+            None => push(),
+            Some(bound) => {
+                let is_closed = || self.crew.is_closed();
+                match bound.admit(patient, || self.queued(), is_closed, push) {
+                    Admission::Admitted => {}
+                    Admission::Full => {
+                        return Err(Refusal::QueueFull { capacity: bound.capacity });
+                    }
+                    Admission::Closed => {
+                        return Err(self.refusal().unwrap_or(Refusal::ShutDown));
+                    }
+                }
+            }
+        }
+        self.summon()
+    }
+
+    /// Puts many tasks into the queue and wakes as many workers as they need, once.
+    pub(super) fn enqueue_all(
+        &self,
+        tasks: impl Iterator<Item = TaskRef>,
+        priority: i32,
+    ) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        for task in tasks {
+            if task.enqueue() {
+                self.queue.push(task, priority);
+            }
+        }
+        self.summon()
+    }
+
+    pub(super) fn is_bounded(&self) -> bool {
+        self.bound.is_some()
+    }
+
+    /// Sees that somebody comes for what lies in the queue.
+    fn summon(&self) -> Result<(), Refusal> {
+        self.answer(self.crew.summon(|| self.queue.len()))
+    }
+
+    /// Wakes and starts the threads that were summoned.
+    fn answer(&self, summons: Summons) -> Result<(), Refusal> {
+        for seat in summons.wake {
+            seat.parker.unpark();
+        }
+        if summons.is_stranded {
+            return Err(self.refusal().unwrap_or(Refusal::ShutDown));
+        }
+        let mut refused = None;
+        for _ in 0..summons.start {
+            if let Err(error) = self.start_thread() {
+                let is_deserted = self.crew.start_failed();
+                refused = is_deserted.then(|| Refusal::NoWorker(Arc::new(error)));
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn start_thread(&self) -> std::io::Result<()> {
+        let Some(pool) = self.this.upgrade() else {
+            return Ok(());
+        };
+        let index = self.crew.next_index();
+        let name = format!("{}_{index}", self.settings.thread_name_prefix);
+        let body = move || worker::main(pool);
+        let thread = thread::spawn(name, self.settings.stack_size, body)?;
+        let mut threads = self.threads.lock();
+        let ended: Vec<_> = threads.extract_if(.., |it| thread::is_finished(it)).collect();
+        threads.push(thread);
+        drop(threads);
+        for thread in ended {
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+
+    // ---- out --------------------------------------------------------------------------------
+
+    /// The next task that is still to be run. A stale entry is dropped on the way.
+    pub(super) fn next(&self) -> Option<TaskRef> {
+        loop {
+            let task = self.queue.pop()?;
+            if task.snapshot().is_pending() {
+                return Some(task);
+            }
+            self.forget_stale();
+        }
+    }
+
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// An entry was popped whose task had been cancelled or helped.
+    pub(super) fn forget_stale(&self) {
+        // ORDERING: relaxed; a count that guards nothing.
+        self.stale.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The task of an entry that stays in the queue was cancelled or helped.
+    pub(super) fn count_stale(&self) {
+        // ORDERING: relaxed; a count that guards nothing.
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        self.release_room();
+    }
+
+    /// One task less waits.
+    pub(super) fn release_room(&self) {
+        if let Some(bound) = &self.bound {
+            bound.release();
+        }
+    }
+
+    /// Runs a task that this thread has begun, on behalf of a worker.
+    pub(super) fn run(&self, seat: &Seat, task: &TaskRef, begun: Begun<'_>) -> End {
+        seat.count_begun();
+        let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
+            Some(Some(at)) => {
+                let late = task.clone();
+                match self.timer.set(at, move || {
+                    late.expire();
+                }) {
+                    Ok(alarm) => Some(alarm),
+                    Err(error) => {
+                        let refusal = Refusal::NoWorker(Arc::new(error));
+                        begun.fail(task.error(TaskErrorKind::Refused(refusal)));
+                        seat.count_end(End::Failed);
+                        return End::Failed;
+                    }
+                }
+            }
+            _ => None,
+        };
+        let end = begun.run();
+        if let Some(alarm) = alarm {
+            self.timer.cancel(alarm);
+        }
+        seat.count_end(end);
+        end
+    }
+
+    /// A searching worker has found a task; if it was the last one that searched, it sees that
+    /// somebody comes for the rest.
+    pub(super) fn found(&self) {
+        if self.crew.found() && self.has_queued() {
+            self.summon_others();
+        }
+    }
+
+    /// Sees that somebody comes for what lies in the queue, where nobody is to be told of a
+    /// refusal: a thread that cannot be started is then no worse than a busy one, for this worker
+    /// will look again itself, or has just ended what was queued.
+    pub(super) fn summon_others(&self) {
+        let _ = self.summon();
+    }
+
+    pub(super) fn end_blocking(&self, why: Blocking) {
+        if let Some(spare) = self.crew.end_blocking(why) {
+            spare.parker.unpark();
+        }
+    }
+
+    pub(super) fn begin_blocking(&self, why: Blocking) {
+        let summons = self.crew.begin_blocking(why, || self.queue.len());
+        let _ = self.answer(summons);
+    }
+
+    // ---- over -------------------------------------------------------------------------------
+
+    /// Stops taking tasks. With `cancel`, what is queued is cancelled, on this thread.
+    pub(super) fn close(&self, cancel: bool) -> usize {
+        self.close_gate(cancel);
+        if !cancel {
+            return 0;
+        }
+        let mut cancelled = 0;
+        while let Some(task) = self.queue.pop() {
+            // Cancelling counts the entry as stale; it has just been popped, so it is not.
+            if task.try_cancel() == task::Cancelled::Now {
+                cancelled += 1;
+            }
+            self.forget_stale();
+        }
+        cancelled
+    }
+
+    /// Tells submitters and sleeping workers that the pool is closed.
+    fn close_gate(&self, cancel: bool) {
+        for seat in self.crew.close(cancel) {
+            seat.parker.unpark();
+        }
+        if let Some(bound) = &self.bound {
+            bound.close();
+        }
+    }
+
+    /// Asks every running task to stop.
+    pub(super) fn stop(&self) {
+        // ORDERING: release pairs with the acquire in `is_stopping`.
+        self.stopping.store(1, Ordering::Release);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        // ORDERING: acquire pairs with the release in `stop`.
+        self.stopping.load(Ordering::Acquire) != 0
+    }
+
+    /// The pool can run nothing any more; everything that is queued fails.
+    pub(super) fn break_down(&self, cause: BrokenCause) {
+        let cause = self.broken.lock().get_or_insert(cause).clone();
+        self.close_gate(true);
+        self.end_queued(&Refusal::Broken(cause));
+    }
+
+    /// Fails every queued task, since nobody will come for it.
+    fn end_queued(&self, refusal: &Refusal) {
+        while let Some(task) = self.queue.pop() {
+            self.lose(&task, refusal);
+        }
+    }
+
+    /// Fails a task that was taken and has just been popped, because it cannot be run any more.
+    fn lose(&self, task: &TaskRef, refusal: &Refusal) {
+        let Some(begun) = task.begin() else {
+            return self.forget_stale();
+        };
+        begun.fail(task.error(match refusal {
+            Refusal::Broken(cause) => TaskErrorKind::Broken(cause.clone()),
+            _ => TaskErrorKind::Refused(refusal.clone()),
+        }));
+        // ORDERING: relaxed; a count that guards nothing.
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.release_room();
+    }
+
+    /// Fails a task that [`enqueue`](Self::enqueue) did not take, if nobody has begun it.
+    pub(super) fn refuse(&self, task: &TaskRef, refusal: &Refusal) {
+        if let Some(begun) = task.begin() {
+            begun.fail(task.error(TaskErrorKind::Refused(refusal.clone())));
+            if task.snapshot().is_queued() {
+                self.count_stale();
+            }
+        }
+    }
+
+    /// After a refusal: if nobody is left to come for what is queued, ends that too.
+    pub(super) fn clean_up(&self, refusal: &Refusal) {
+        if self.crew.is_deserted() {
+            self.end_queued(refusal);
+        }
+    }
+
+    /// Ends a task that a worker has popped while the pool runs nothing more.
+    pub(super) fn discard(&self, task: &TaskRef) {
+        match self.broken() {
+            Some(cause) => self.lose(task, &Refusal::Broken(cause)),
+            None => {
+                // Cancelling counts the entry as stale; it has been popped, so it is not.
+                task.try_cancel();
+                self.forget_stale();
+            }
+        }
+    }
+
+    /// Blocks until every worker has left, or the deadline comes. Called by a worker of this very
+    /// pool it does not wait, for the worker would wait for itself; false then too.
+    pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+        if task::host_owner() == Some(self.id) {
+            return false;
+        }
+        if !self.crew.wait_until_gone(deadline) {
+            return false;
+        }
+        // All have left, and only have to return: whoever joins, joins without a lock.
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            let _ = thread.join();
+        }
+        true
+    }
+
+    /// Sets how many threads should run tasks at once.
+    pub(super) fn resize(&self, limit: usize) {
+        for seat in self.crew.resize(limit) {
+            seat.parker.unpark();
+        }
+        self.summon_others();
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        // ORDERING: relaxed; a count that guards nothing.
+        let stale = self.stale.load(Ordering::Relaxed);
+        // Both are read at different moments, and `stale` may have wrapped.
+        let queued = self.queue.len().wrapping_sub(stale);
+        if queued > isize::MAX as usize { 0 } else { queued }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let (tally, workers, idle) = self.crew.tally();
+        // ORDERING: relaxed; counts that guard nothing.
+        let cancelled = self.cancelled.load(Ordering::Relaxed);
+        // ORDERING: relaxed, as above.
+        let failed = self.failed.load(Ordering::Relaxed);
+        let ended = tally.finished + tally.failed + tally.cancelled;
+        Stats {
+            queued: self.queued(),
+            running: tally.begun.saturating_sub(ended),
+            finished: tally.finished,
+            failed: tally.failed + failed,
+            cancelled: tally.cancelled + cancelled,
+            workers,
+            idle,
+        }
+    }
+}
+
+impl Owner for Pool {
+    fn task_cancelled(&self) {
+        // ORDERING: relaxed; a count that guards nothing.
+        self.cancelled.fetch_add(1, Ordering::Relaxed);
+        self.count_stale();
+    }
+
+    fn stop_requested(&self, _task: &TaskRef) {
+        // The task sees the request itself when it asks.
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        task::unregister(self.id);
+        // Nobody is left to come for what is queued, if anything is.
+        self.end_queued(&Refusal::ShutDown);
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! Calls that are repeated if they fail.
+
+use super::ThreadPoolHandle;
+use crate::future::Future;
+use crate::task::{self, cancellation_requested};
+use std::error::Error;
+use std::panic::resume_unwind;
+
+/// Submits calls that are repeated if they fail; from
+/// [`retrying`](ThreadPoolHandle::retrying).
+///
+/// A call is repeated at once, on the same worker, until it succeeds or its retries are used up;
+/// the last failure is the one that counts. A call that has been asked to stop, by its timeout for
+/// instance, is not repeated. What is repeated must be callable more than once, with a clone of its
+/// argument each time, which the compiler checks.
+///
+/// # Python
+///
+/// There is no counterpart.
+#[derive(Debug, Clone)]
+pub struct Retrying<S = ()> {
+    handle: ThreadPoolHandle<S>,
+    retries: u32,
+}
+
+impl<S: 'static> Retrying<S> {
+    pub(super) fn new(handle: ThreadPoolHandle<S>, retries: u32) -> Self {
+        Retrying { handle, retries }
+    }
+
+    /// Submits the call `function(argument)`, which is repeated if it panics.
+    pub fn submit<F, A, R>(&self, mut function: F, argument: A) -> Future<R>
+    where
+        F: FnMut(A) -> R + Send + 'static,
+        A: Clone + Send + 'static,
+        R: Send + 'static,
+    {
+        let retries = self.retries;
+        self.handle.submit(
+            move |argument: A| {
+                for _ in 0..retries {
+                    match task::catch(|| function(argument.clone())) {
+                        Ok(value) => return value,
+                        Err(panic) if cancellation_requested() => {
+                            resume_unwind(panic.into_payload());
+                        }
+                        Err(_) => {}
+                    }
+                }
+                function(argument)
+            },
+            argument,
+        )
+    }
+
+    /// Submits the call `function(argument)`, which is repeated if it returns an `Err` or panics.
+    /// The future is [flattened](Future::flatten): the last `Err` is its failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let mut answers = ["busy", "busy", "42"].into_iter();
+    /// let future = executor.retrying(5).try_call(move |()| answers.next().unwrap().parse::<u32>(), ());
+    /// assert_eq!(future.result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_call<F, A, R, E>(&self, mut function: F, argument: A) -> Future<R>
+    where
+        F: FnMut(A) -> Result<R, E> + Send + 'static,
+        A: Clone + Send + 'static,
+        R: Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        let retries = self.retries;
+        let repeated = move |argument: A| {
+            for _ in 0..retries {
+                match task::catch(|| function(argument.clone())) {
+                    Ok(Err(error)) if cancellation_requested() => return Err(error),
+                    Err(panic) if cancellation_requested() => resume_unwind(panic.into_payload()),
+                    Ok(Ok(value)) => return Ok(value),
+                    Ok(Err(_)) | Err(_) => {}
+                }
+            }
+            function(argument)
+        };
+        self.handle.submit(repeated, argument).flatten()
+    }
+}

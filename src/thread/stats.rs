@@ -1,0 +1,36 @@
+//! What an executor is doing, in numbers.
+
+/// A pool's counts at one moment, from [`stats`](crate::ThreadPoolHandle::stats).
+///
+/// Cheap enough to be polled for a progress display. The counts are read one after the other while
+/// the pool goes on, so a task that moves meanwhile may be counted twice or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Tasks that wait for a worker.
+    pub queued: usize,
+    /// Tasks that have begun and not returned, also if their future has timed out.
+    pub running: usize,
+    /// Tasks that gave a value.
+    pub finished: usize,
+    /// Tasks that panicked, timed out, or were taken and could not be run.
+    pub failed: usize,
+    /// Tasks that were cancelled.
+    pub cancelled: usize,
+    /// Worker threads, spares included.
+    pub workers: usize,
+    /// Worker threads that sleep.
+    pub idle: usize,
+}
+
+impl Stats {
+    /// Tasks that the executor has taken so far.
+    pub fn submitted(&self) -> usize {
+        self.queued + self.running + self.done()
+    }
+
+    /// Tasks that are over, in whichever way.
+    pub fn done(&self) -> usize {
+        self.finished + self.failed + self.cancelled
+    }
+}

@@ -1,0 +1,243 @@
+//! One worker: its loop, its state, and what the code that it runs can ask of it.
+
+use super::crew::Rest;
+use super::pool::Pool;
+use super::seat::Seat;
+use crate::error::{BrokenCause, TaskError, TaskErrorKind};
+use crate::sync::Arc;
+use crate::sync::deadline_after;
+use crate::sync::thread::thread_local;
+use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// How deep a worker runs tasks within tasks that wait for them. Each level costs the stack of one
+/// task; beyond this the worker blocks instead, and a spare thread goes on with a stack of its own.
+const HELP_DEPTH: usize = 128;
+
+/// How often a worker looks for work again before it goes to sleep, when there is more than one
+/// processor: about two microseconds. Longer saves more wake-ups of some ten microseconds each
+/// when tasks come in close succession, and costs that time on each idle period.
+#[cfg(not(concurrent_futures_loom))]
+const SPINS: usize = 100;
+#[cfg(concurrent_futures_loom)]
+const SPINS: usize = 0;
+
+struct Worker {
+    pool: Arc<Pool>,
+    seat: Arc<Seat>,
+    depth: Cell<usize>,
+    /// What the initializer made. It is lent to one task at a time.
+    state: RefCell<Option<Box<dyn Any>>>,
+}
+
+thread_local! {
+    static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(None);
+}
+
+/// The life of a worker thread.
+pub(super) fn main(pool: Arc<Pool>) {
+    let seat = pool.crew.join();
+    let worker = Rc::new(Worker {
+        pool: Arc::clone(&pool),
+        seat,
+        depth: Cell::new(0),
+        state: RefCell::new(None),
+    });
+    task::set_host(Some(Rc::clone(&worker) as Rc<dyn Host>));
+    WORKER.with(|slot| slot.replace(Some(Rc::clone(&worker))));
+    if let Err(cause) = worker.initialize() {
+        pool.break_down(cause);
+    }
+    worker.serve();
+    worker.finalize();
+    WORKER.with(|slot| drop(slot.replace(None)));
+    task::set_host(None);
+    drop(worker);
+    pool.crew.depart();
+}
+
+/// Lends the state of this worker to `code`.
+///
+/// # Panics
+///
+/// If this is no worker with a state of that type: only tasks that were submitted for it call this.
+pub(super) fn with_state<S: 'static, R>(code: impl FnOnce(&mut S) -> R) -> R {
+    let worker = WORKER.with(|slot| slot.borrow().clone());
+    let Some(worker) = worker else {
+        unreachable!("a task for a worker's state runs on a worker");
+    };
+    let mut state = worker.state.borrow_mut();
+    match state.as_mut().and_then(|state| state.downcast_mut()) {
+        Some(state) => code(state),
+        None => unreachable!("a worker runs tasks only if its initializer made the state"),
+    }
+}
+
+impl Worker {
+    /// Runs the initializer, if there is one. Meanwhile the worker does not count as searching, for
+    /// an initializer may take its time.
+    fn initialize(&self) -> Result<(), BrokenCause> {
+        let Some(initializer) = &self.pool.settings.initializer else {
+            self.state.replace(Some(Box::new(())));
+            return Ok(());
+        };
+        self.pool.found();
+        let made = task::catch(initializer);
+        self.pool.crew.search();
+        match made {
+            Ok(Ok(state)) => {
+                self.state.replace(Some(state));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(BrokenCause::new(error)),
+            Err(panic) => {
+                let label = Some("initializer".into());
+                let panic = TaskErrorKind::Panicked(panic);
+                Err(BrokenCause::new(TaskError::labelled(panic, label)))
+            }
+        }
+    }
+
+    /// Hands the state to the finalizer, or drops it.
+    fn finalize(&self) {
+        let finalizer = self.pool.settings.finalizer.as_ref();
+        if let Some(state) = self.state.take() {
+            task::contain(|| match finalizer {
+                Some(finalizer) => finalizer(state),
+                None => drop(state),
+            });
+        }
+    }
+
+    /// Runs tasks until it is time to leave.
+    fn serve(&self) {
+        let crew = &self.pool.crew;
+        let mut is_searching = true;
+        loop {
+            if crew.may_be_too_many()
+                && let Rest::Leave(_) = self.leave_if_too_many(is_searching)
+            {
+                return;
+            }
+            if let Some(task) = self.pool.next() {
+                if is_searching {
+                    is_searching = false;
+                    self.pool.found();
+                }
+                self.run(task);
+                continue;
+            }
+            if !is_searching {
+                is_searching = true;
+                crew.search();
+            }
+            if self.spin() {
+                continue;
+            }
+            match crew.rest(&self.seat, || !self.pool.has_queued()) {
+                Rest::GoOn => {}
+                Rest::Leave(others) => return self.leave(others),
+                Rest::Sleep => {
+                    if let Rest::Leave(others) = self.sleep() {
+                        return self.leave(others);
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave_if_too_many(&self, is_searching: bool) -> Rest {
+        let rest = self.pool.crew.leave_if_too_many(&self.seat, is_searching);
+        if let Rest::Leave(others) = rest {
+            self.leave(others);
+        }
+        rest
+    }
+
+    /// The last thing that a worker does, when it is not counted any more.
+    fn leave(&self, others: bool) {
+        if others && self.pool.has_queued() {
+            self.pool.summon_others();
+        }
+    }
+
+    /// Looks for work for a little while; true if there is some.
+    fn spin(&self) -> bool {
+        if self.pool.settings.processors == 1 {
+            return false;
+        }
+        for _ in 0..SPINS {
+            if self.pool.has_queued() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
+    /// Sleeps until it is woken, for work or for the end, or until its keep-alive is over.
+    fn sleep(&self) -> Rest {
+        let crew = &self.pool.crew;
+        let deadline = self.pool.settings.keep_alive.and_then(deadline_after);
+        if !self.seat.parker.park_until(deadline) {
+            match crew.retire(&self.seat, || !self.pool.has_queued()) {
+                // Somebody has just woken it after all: take that token.
+                Rest::Sleep => self.seat.parker.park(),
+                rest => return rest,
+            }
+        }
+        Rest::GoOn
+    }
+
+    fn run(&self, task: TaskRef) {
+        if self.pool.crew.is_cancelling() {
+            return self.pool.discard(&task);
+        }
+        match task.begin() {
+            Some(begun) => {
+                self.pool.release_room();
+                self.pool.run(&self.seat, &task, begun);
+            }
+            None => self.pool.forget_stale(),
+        }
+        // A worker that drops the last reference drops the memory only: the closure is gone and
+        // the outcome is the handle's, or gone too.
+        drop(task);
+    }
+}
+
+impl Host for Worker {
+    fn owner(&self) -> OwnerId {
+        self.pool.id
+    }
+
+    fn help(&self, task: &TaskRef) -> bool {
+        let needs_state = task.extras().is_some_and(|extras| extras.needs_state);
+        let is_state_lent = self.state.try_borrow_mut().is_err();
+        if self.depth.get() >= HELP_DEPTH || (needs_state && is_state_lent) {
+            return false;
+        }
+        let Some(begun) = task.begin_ready() else {
+            return false;
+        };
+        self.pool.count_stale();
+        self.depth.set(self.depth.get() + 1);
+        self.pool.run(&self.seat, task, begun);
+        self.depth.set(self.depth.get() - 1);
+        true
+    }
+
+    fn begin_blocking(&self, why: Blocking) {
+        self.pool.begin_blocking(why);
+    }
+
+    fn end_blocking(&self, why: Blocking) {
+        self.pool.end_blocking(why);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.pool.is_stopping()
+    }
+}
