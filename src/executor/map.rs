@@ -203,6 +203,13 @@ struct Deadline {
     limit: Duration,
 }
 
+/// A chunk that was waited for.
+enum Popped<R> {
+    /// So many items, and what became of them.
+    Chunk(usize, Result<ChunkOf<R>, TaskError>),
+    DeadlinePassed,
+}
+
 enum InFlight<R> {
     Ordered(VecDeque<(usize, Future<ChunkOf<R>>)>),
     Unordered(CompletionQueue<(usize, Future<ChunkOf<R>>)>),
@@ -223,11 +230,8 @@ impl<R> InFlight<R> {
         }
     }
 
-    /// Waits for the next chunk and takes it; an error means that the deadline has passed.
-    fn pop(
-        &mut self,
-        remaining: Option<Duration>,
-    ) -> Option<Result<(usize, Result<ChunkOf<R>, TaskError>), ()>> {
+    /// Waits for the next chunk and takes it; `None` if there is none.
+    fn pop(&mut self, remaining: Option<Duration>) -> Option<Popped<R>> {
         let (len, future) = match (self, remaining) {
             (InFlight::Ordered(chunks), _) => chunks.pop_front()?,
             (InFlight::Unordered(chunks), None) => chunks.pop()?,
@@ -237,18 +241,18 @@ impl<R> InFlight<R> {
                 }
                 match chunks.pop_timeout(remaining) {
                     Some(chunk) => chunk,
-                    None => return Some(Err(())),
+                    None => return Some(Popped::DeadlinePassed),
                 }
             }
         };
         let Some(remaining) = remaining else {
-            return Some(Ok((len, future.result())));
+            return Some(Popped::Chunk(len, future.result()));
         };
         match future.result_timeout(remaining) {
-            Ok(outcome) => Some(Ok((len, outcome))),
+            Ok(outcome) => Some(Popped::Chunk(len, outcome)),
             Err(WaitTimeout { pending, .. }) => {
                 pending.abort();
-                Some(Err(()))
+                Some(Popped::DeadlinePassed)
             }
         }
     }
@@ -340,7 +344,7 @@ impl<I: Iterator, R> Map<I, R> {
             None => Duration::MAX,
         });
         match self.in_flight.pop(remaining)? {
-            Ok((len, Ok(chunk))) => {
+            Popped::Chunk(len, Ok(chunk)) => {
                 self.measure(len, chunk.elapsed);
                 let mut results = chunk.results;
                 debug_assert_eq!(results.len(), len, "only an unwanted chunk stops early");
@@ -348,11 +352,11 @@ impl<I: Iterator, R> Map<I, R> {
                 results.truncate(len);
                 self.ready = results.into_iter();
             }
-            Ok((len, Err(error))) => {
+            Popped::Chunk(len, Err(error)) => {
                 // The whole chunk failed: every item of it did.
                 self.ready = vec![error; len].into_iter().map(Err).collect::<Vec<_>>().into_iter();
             }
-            Err(()) => {
+            Popped::DeadlinePassed => {
                 let limit = self.deadline.as_ref().map_or(Duration::ZERO, |it| it.limit);
                 self.close();
                 return Some(Err(TaskError::new(TaskErrorKind::DeadlinePassed { limit })));

@@ -11,8 +11,15 @@ pub(crate) mod atomic {
 pub(crate) mod thread {
     //! Threads of the model; names and stack sizes mean nothing to it.
 
-    pub(crate) use loom::thread::JoinHandle;
+    pub(crate) use loom::thread::{JoinHandle, yield_now};
     pub(crate) use loom::thread_local;
+
+    macro_rules! const_thread_local {
+        ($(#[$doc:meta])* static $name:ident: $type:ty = $value:expr) => {
+            loom::thread_local! { $(#[$doc])* static $name: $type = $value }
+        };
+    }
+    pub(crate) use const_thread_local;
 
     pub(crate) fn spawn(
         _name: String,

@@ -8,8 +8,16 @@ pub(crate) mod atomic {
 pub(crate) mod thread {
     //! Starting threads, and the thread-locals that go with them.
 
-    pub(crate) use std::thread::JoinHandle;
+    pub(crate) use std::thread::{JoinHandle, yield_now};
     pub(crate) use std::thread_local;
+
+    /// A thread-local whose first value is a constant.
+    macro_rules! const_thread_local {
+        ($(#[$doc:meta])* static $name:ident: $type:ty = $value:expr) => {
+            std::thread_local! { $(#[$doc])* static $name: $type = const { $value } }
+        };
+    }
+    pub(crate) use const_thread_local;
 
     /// Starts a thread; the operating system's refusal comes back as the error.
     pub(crate) fn spawn(

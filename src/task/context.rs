@@ -7,7 +7,7 @@ use super::cell::Header;
 use super::extras::Source;
 use super::owner::OwnerId;
 use super::task_ref::TaskRef;
-use crate::sync::thread::thread_local;
+use crate::sync::thread::const_thread_local;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -37,10 +37,8 @@ pub(crate) trait Host {
     fn is_stopping(&self) -> bool;
 }
 
-thread_local! {
-    static HOST: RefCell<Option<Rc<dyn Host>>> = RefCell::new(None);
-    static CURRENT: Cell<Option<NonNull<Header>>> = Cell::new(None);
-}
+const_thread_local! { static HOST: RefCell<Option<Rc<dyn Host>>> = RefCell::new(None) }
+const_thread_local! { static CURRENT: Cell<Option<NonNull<Header>>> = Cell::new(None) }
 
 /// Makes this thread a worker, or an ordinary thread again.
 pub(crate) fn set_host(host: Option<Rc<dyn Host>>) {

@@ -6,7 +6,7 @@ use super::seat::Seat;
 use crate::error::{BrokenCause, TaskError, TaskErrorKind};
 use crate::sync::Arc;
 use crate::sync::deadline_after;
-use crate::sync::thread::thread_local;
+use crate::sync::thread::const_thread_local;
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -32,9 +32,7 @@ struct Worker {
     state: RefCell<Option<Box<dyn Any>>>,
 }
 
-thread_local! {
-    static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(None);
-}
+const_thread_local! { static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(None) }
 
 /// The life of a worker thread.
 pub(super) fn main(pool: Arc<Pool>) {
