@@ -72,14 +72,16 @@ pub(crate) enum List {
     #[default]
     Empty,
     One(Waiter),
-    Many(Vec<Waiter>),
+    /// Boxed, so that the rare list does not make every task larger.
+    #[allow(clippy::box_collection)]
+    Many(Box<Vec<Waiter>>),
 }
 
 impl List {
     fn push(&mut self, waiter: Waiter) {
         *self = match std::mem::take(self) {
             List::Empty => List::One(waiter),
-            List::One(first) => List::Many(vec![first, waiter]),
+            List::One(first) => List::Many(Box::new(vec![first, waiter])),
             List::Many(mut waiters) => {
                 waiters.push(waiter);
                 List::Many(waiters)
