@@ -1,5 +1,85 @@
-//! placeholder
+//! Python's `concurrent.futures`, for Rust: executors that run calls on a pool of workers and
+//! return a [`Future`] for each of them.
+//!
+//! ```
+//! use concurrent_futures::{ThreadPoolExecutor, as_completed};
+//!
+//! fn is_prime(n: u64) -> bool {
+//!     n >= 2 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
+//! }
+//!
+//! let executor = ThreadPoolExecutor::new(4)?;
+//!
+//! let future = executor.submit(is_prime, 1_000_003);          // a function and its argument
+//! assert!(future.result()?);                                  // Result<bool, TaskError>
+//!
+//! let word = String::from("captured");
+//! let future = executor.spawn(move || word.len());            // a closure
+//! assert_eq!(future.result()?, 8);
+//!
+//! let futures = (1..5).map(|n| (n, executor.submit(is_prime, n)));
+//! for (n, future) in as_completed(futures) {                  // in the order of completion
+//!     println!("{n}: {}", future.result()?);
+//! }
+//!
+//! let primes: Result<Vec<bool>, _> = executor.map(is_prime, 1..5).collect();  // in input order
+//! assert_eq!(primes?, [false, true, true, false]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What to use
+//!
+//! | you want to | use |
+//! | --- | --- |
+//! | run a function somewhere and have its result later | [`submit`](ThreadPoolHandle::submit), [`spawn`](ThreadPoolHandle::spawn) |
+//! | run it for every item of an input | [`map`](ThreadPoolHandle::map), with [`MapOptions`] |
+//! | handle results as they come | [`as_completed`], [`CompletionQueue`] if more are added meanwhile |
+//! | wait for some of several tasks, or all | [`wait`], [`first_success`] |
+//! | borrow from the stack | [`scope`](ThreadPoolHandle::scope) |
+//! | go on with a result on the pool | [`then`](ThreadPoolHandle::then) |
+//! | await a result in asynchronous code | `.await` on the [`Future`], under any runtime |
+//! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout) |
+//! | try again | [`retrying`](ThreadPoolHandle::retrying) |
+//! | keep producers from running ahead | [`queue_capacity`](ThreadPoolBuilder::queue_capacity) |
+//! | use a connection or buffer per thread | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
+//! | show progress | [`stats`](ThreadPoolHandle::stats) |
+//! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
+//!
+//! # For those who come from Python
+//!
+//! | Python | here |
+//! | --- | --- |
+//! | `ThreadPoolExecutor(max_workers=4)` | [`ThreadPoolExecutor::new(4)`](ThreadPoolExecutor::new) |
+//! | keyword arguments of the constructor | [`ThreadPoolExecutor::builder`] |
+//! | `with` block | the executor's drop |
+//! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several arguments as a tuple, or captured |
+//! | `map(fn, xs, chunksize=, buffersize=, timeout=)` | [`map`](ThreadPoolHandle::map), [`map_with`](ThreadPoolHandle::map_with) |
+//! | `shutdown(wait, cancel_futures=)` | [`shutdown`](ThreadPoolHandle::shutdown), [`shutdown_timeout`](ThreadPoolHandle::shutdown_timeout) |
+//! | `future.result(timeout)` | [`result`](Future::result), [`result_timeout`](Future::result_timeout) |
+//! | calling `result()` again | [`shared`](Future::shared) |
+//! | `{future: url}` | a pair: `(url, future)` |
+//! | `wait(fs, return_when=FIRST_COMPLETED)` | [`wait(fs, ReturnWhen::FirstCompleted)`](wait) |
+//! | `CancelledError`, `TimeoutError`, `BrokenThreadPool` | [`TaskError`] and its [`TaskErrorKind`]; [`WaitTimeout`] |
+//! | an exception in the task | a panic, which is [`TaskErrorKind::Panicked`]; or an `Err`, see [`flatten`](Future::flatten) |
+//!
+//! # What can be relied on
+//!
+//! - Every future ends: with a value, a failure, or cancelled, whatever becomes of its executor.
+//! - Tasks may submit tasks and wait for them, to any depth, on a single worker.
+//! - A cancelled future is done for everyone at once, and its closure and argument are gone.
+//! - None of your code (closures, their drops, callbacks, initializers) runs under a lock of this
+//!   crate, and a panic in it never costs a worker.
+//! - Refused work comes back, as a failed future or from `try_submit` with function and argument.
+//! - What happens before a submission is seen by the task, and what the task did is seen by whoever
+//!   finds its future done.
+//!
+//! # Cost
+//!
+//! One allocation for each task, of a header of 64 bytes and the larger of closure and outcome.
+//! Threads that find nothing to do spin for about two microseconds and then sleep.
+
 #![deny(unsafe_code)]
+
 mod error;
 mod executor;
 mod future;
@@ -8,7 +88,7 @@ mod sync;
 mod sys;
 #[allow(unsafe_code)]
 mod task;
-#[allow(unsafe_code)] // In `scope` only.
+#[allow(unsafe_code)] // One block, in `scope`.
 mod thread;
 
 pub use error::{

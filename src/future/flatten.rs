@@ -12,7 +12,7 @@ where
 {
     /// Turns an `Err` that the task returns into a failure of the future.
     ///
-    /// Then one `?` is enough for both, and [`wait`](super::wait) with
+    /// Then one `?` is enough for both, and [`wait`](crate::wait) with
     /// [`FirstException`](super::ReturnWhen::FirstException) sees it. The task's error is kept as
     /// the [source](std::error::Error::source) and can be had by
     /// [`TaskError::failure`](crate::TaskError::failure). The new future stands for the same work:

@@ -1,7 +1,8 @@
 //! Futures: the caller's end of a task, and the ways to wait for one or many.
 //!
 //! A [`Future`] is the handle of one task. A [`Promise`] is the other end, for whoever makes
-//! results without a pool. [`wait`], [`as_completed`] and [`CompletionQueue`] collect many.
+//! results without a pool. [`wait`](crate::wait), [`as_completed`](crate::as_completed) and
+//! [`CompletionQueue`] collect many.
 //! Nothing here knows a pool: a worker that waits here runs the awaited task itself, or is replaced
 //! while it waits, by way of what its pool left in the thread (`task::context`).
 

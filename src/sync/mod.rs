@@ -1,8 +1,8 @@
 //! The primitives that everything above is built from.
 //!
 //! This folder is the only place that names `std::sync`'s atomics, `parking_lot`,
-//! `crossbeam-channel` or `loom`. An ordinary build takes them from [`real`]; a build with
-//! `--cfg concurrent_futures_loom` takes the same names from [`model`], so that the very code
+//! `crossbeam-channel` or `loom`. An ordinary build takes them from `real`; a build with
+//! `--cfg concurrent_futures_loom` takes the same names from `model`, so that the very code
 //! that users run is what the model checker explores. Two things are the same in both builds and
 //! not modelled: `Arc` (a counter whose protocol is the standard library's business) and the
 //! clock, which no protocol here decides by.
