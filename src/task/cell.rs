@@ -213,8 +213,9 @@ pub(super) unsafe fn conclude<B: Body>(
         }
     }
     if finish == (Finish::Heeded { waited: true }) {
+        let waiters = cell.header.waiters.take();
         // SAFETY: the task is done, has no outcome, and is kept alive by the caller.
-        unsafe { deliver::without_outcome(task) };
+        unsafe { deliver::without_outcome(task, waiters) };
     }
     match finish {
         Finish::Heeded { .. } => End::Cancelled,
@@ -270,8 +271,10 @@ unsafe fn cancelled<B: Body>(task: NonNull<Header>, waited: bool) {
     let guard = body.guard();
     panic::contain(|| drop(body));
     if waited {
-        // SAFETY: the task is done, has no outcome, and is kept alive by the caller.
-        unsafe { deliver::without_outcome(task) };
+        // SAFETY: the caller keeps the task alive.
+        let waiters = unsafe { task.as_ref() }.waiters.take();
+        // SAFETY: as above, and the task is done and has no outcome.
+        unsafe { deliver::without_outcome(task, waiters) };
     }
     drop(guard);
 }

@@ -138,7 +138,9 @@ fn current<R>(look: impl FnOnce(&Header) -> R) -> Option<R> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn cancellation_requested() -> bool {
-    current(|task| task.heed(host().is_some_and(|host| host.is_stopping()))).unwrap_or(false)
+    let is_pool_stopping =
+        || HOST.with(|slot| slot.borrow().as_ref().is_some_and(|host| host.is_stopping()));
+    current(|task| task.heed(is_pool_stopping())).unwrap_or(false)
 }
 
 /// The label of the task that this thread is running, if there is one.

@@ -33,15 +33,13 @@ pub(super) unsafe fn settling(task: NonNull<Header>) {
     }
 }
 
-/// Delivers a task that was cancelled or has timed out.
+/// Tells the waiters of a task that was cancelled or has timed out.
 ///
 /// # Safety
 ///
 /// `task` is live and done without an outcome; the caller holds a reference until this returns.
-pub(super) unsafe fn without_outcome(task: NonNull<Header>) {
-    // SAFETY: the caller vouches that the task is live.
-    let header = unsafe { task.as_ref() };
-    let takers = announce(task, header.waiters.take());
+pub(super) unsafe fn without_outcome(task: NonNull<Header>, waiters: List) {
+    let takers = announce(task, waiters);
     admit(takers);
 }
 

@@ -160,21 +160,26 @@ impl TaskRef {
         stopped
     }
 
-    /// Lets a running task time out: its future fails now, and the task is asked to stop. False if
-    /// it is not running any more.
-    pub(crate) fn expire(&self) -> bool {
-        let Some(before) = self.header().state.expire() else {
-            return false;
-        };
-        if before.is_waited() {
-            // SAFETY: the task is live, and it has just ended without an outcome.
-            unsafe { deliver::without_outcome(self.0) };
+    /// Lets a running task time out: its future fails now, whoever blocks is woken, and the task is
+    /// asked to stop. What is left to be done, if anything is, is other people's code (callbacks,
+    /// wakers, hooks), which may take its time.
+    pub(crate) fn expire(&self) -> Option<impl FnOnce() + Send + 'static> {
+        let before = self.header().state.expire()?;
+        let waiters = self.header().waiters.take().notify_observers();
+        let is_unobserved = !before.has_handle();
+        let has_hook = self.extras().is_some_and(|extras| extras.on_unobserved.is_some());
+        if waiters.is_empty() && !(is_unobserved && has_hook) {
+            return None;
         }
-        if !before.has_handle() && !self.snapshot().is_observed() {
-            let error = self.header().error_without_outcome(self.snapshot());
-            self.header().report_unobserved(&error);
-        }
-        true
+        let task = self.clone();
+        Some(move || {
+            // SAFETY: `task` is a reference, and the task has ended without an outcome.
+            unsafe { deliver::without_outcome(task.pointer(), waiters) };
+            if is_unobserved && !task.snapshot().is_observed() {
+                let error = task.header().error_without_outcome(task.snapshot());
+                task.header().report_unobserved(&error);
+            }
+        })
     }
 
     /// Registers a waiter, or gives it back if its moment has passed.

@@ -111,6 +111,20 @@ impl List {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, List::Empty)
+    }
+
+    /// Tells those that only want to know that the task is done; the others are what is left.
+    pub(crate) fn notify_observers(self) -> List {
+        let mut others = List::Empty;
+        self.for_each(|waiter| match waiter {
+            Waiter::Done(observer, key) | Waiter::Settled(observer, key) => observer.notify(key),
+            other => others.push(other),
+        });
+        others
+    }
+
     /// Hands the waiters out in the order in which they came.
     pub(crate) fn for_each(self, mut visit: impl FnMut(Waiter)) {
         match self {

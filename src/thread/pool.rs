@@ -215,9 +215,7 @@ impl Pool {
         let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
             Some(Some(at)) => {
                 let late = task.clone();
-                match self.timer.set(at, move || {
-                    late.expire();
-                }) {
+                match self.timer.set(at, move || expire(&late)) {
                     Ok(alarm) => Some(alarm),
                     Err(error) => {
                         let refusal = Refusal::NoWorker(Arc::new(error));
@@ -366,7 +364,7 @@ impl Pool {
         if task::host_owner() == Some(self.id) {
             return false;
         }
-        if !self.crew.wait_until_gone(deadline) {
+        if !task::while_blocked(Blocking::Waiting, || self.crew.wait_until_gone(deadline)) {
             return false;
         }
         // All have left, and only have to return: whoever joins, joins without a lock.
@@ -408,6 +406,23 @@ impl Pool {
             cancelled: tally.cancelled + cancelled,
             workers,
             idle,
+        }
+    }
+}
+
+/// Lets a task time out, on the timer's thread, which must not be held up by other people's code.
+fn expire(task: &TaskRef) {
+    if let Some(rest) = task.expire() {
+        // Shared, so that it can be done here if there is no thread to be had.
+        let rest = Arc::new(Mutex::new(Some(rest)));
+        let finish = move || {
+            let rest = rest.lock().take();
+            if let Some(rest) = rest {
+                rest();
+            }
+        };
+        if thread::spawn("timed out".to_owned(), None, finish.clone()).is_err() {
+            finish();
         }
     }
 }
