@@ -56,7 +56,8 @@ impl TaskOptions {
     /// When the time is up, the future fails at once with
     /// [`TimedOut`](crate::TaskErrorKind::TimedOut) and the task is asked to stop (see
     /// [`cancellation_requested`](crate::cancellation_requested)). A thread cannot be killed: its
-    /// worker is busy until the task really returns.
+    /// worker is busy until the task really returns. Callbacks of a task that timed out run on a
+    /// thread of their own.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

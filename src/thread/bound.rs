@@ -1,8 +1,9 @@
 //! The bound of a queue: how many tasks may wait, and what happens to one more.
 //!
 //! Only pools that were given a capacity have one of these. Whether there is room is looked at, and
-//! the task pushed, under one lock, so the bound is never exceeded. Whoever takes a task out of the
-//! count (a worker, a helper, a cancellation) passes through the lock too and wakes one submitter.
+//! the task pushed and counted, under one lock, so the bound is never exceeded. Whoever begins or
+//! ends a waiting task (a worker, a helper, a cancellation) takes it out of the count once, under
+//! that lock, and wakes one submitter.
 
 use crate::sync::{Condvar, Mutex, deadline_after};
 use crate::task::{Blocking, while_blocked};
@@ -26,7 +27,8 @@ pub enum WhenFull {
 pub(super) struct Bound {
     pub(super) capacity: usize,
     policy: WhenFull,
-    gate: Mutex<()>,
+    /// How many tasks wait: pushed, and neither begun nor ended.
+    waiting: Mutex<usize>,
     room: Condvar,
 }
 
@@ -42,37 +44,33 @@ pub(super) enum Admission {
 
 impl Bound {
     pub(super) fn new(capacity: usize, policy: WhenFull) -> Self {
-        Bound { capacity, policy, gate: Mutex::new(()), room: Condvar::new() }
+        Bound { capacity, policy, waiting: Mutex::new(0), room: Condvar::new() }
     }
 
-    /// Calls `push` once there is room, if that is before patience and pool are at an end. `patient`
-    /// says whether the policy may block at all.
+    /// Calls `push` once there is room, if that is before patience and pool are at an end. `push`
+    /// says whether there is one more now; `patient` whether the policy may block at all.
     pub(super) fn admit(
         &self,
         patient: bool,
-        queued: impl Fn() -> usize,
         is_closed: impl Fn() -> bool,
-        push: impl FnOnce(),
+        push: impl FnOnce() -> bool,
     ) -> Admission {
-        let attempt = |push: &mut Option<_>| {
+        let mut push = Some(push);
+        let mut attempt = |waiting: &mut usize| {
             if is_closed() {
-                Some(Admission::Closed)
-            } else if queued() < self.capacity {
-                push.take().map(|push: _| {
-                    let push: Box<dyn FnOnce() + '_> = push;
-                    push();
-                    Admission::Admitted
-                })
-            } else {
-                None
+                return Some(Admission::Closed);
             }
+            if *waiting >= self.capacity {
+                return None;
+            }
+            push.take().map(|push| {
+                *waiting += usize::from(push());
+                Admission::Admitted
+            })
         };
-        let mut push: Option<Box<dyn FnOnce() + '_>> = Some(Box::new(push));
-        let guard = self.gate.lock();
-        if let Some(admission) = attempt(&mut push) {
+        if let Some(admission) = attempt(&mut self.waiting.lock()) {
             return admission;
         }
-        drop(guard);
         let deadline = match self.policy {
             _ if !patient => return Admission::Full,
             WhenFull::Refuse => return Admission::Full,
@@ -80,29 +78,29 @@ impl Bound {
             WhenFull::BlockFor(limit) => deadline_after(limit),
         };
         while_blocked(Blocking::Waiting, || {
-            let mut guard = self.gate.lock();
+            let mut waiting = self.waiting.lock();
             let mut timed_out = false;
             loop {
-                if let Some(admission) = attempt(&mut push) {
+                if let Some(admission) = attempt(&mut waiting) {
                     return admission;
                 }
                 if timed_out {
                     return Admission::Full;
                 }
-                (guard, timed_out) = self.room.wait_until(guard, deadline);
+                (waiting, timed_out) = self.room.wait_until(waiting, deadline);
             }
         })
     }
 
-    /// There is room for one more.
+    /// One task has been begun or has ended: there is room for another.
     pub(super) fn release(&self) {
-        drop(self.gate.lock());
+        *self.waiting.lock() -= 1;
         self.room.notify_one();
     }
 
     /// The pool has closed: whoever waits for room waits in vain.
     pub(super) fn close(&self) {
-        drop(self.gate.lock());
+        drop(self.waiting.lock());
         self.room.notify_all();
     }
 }

@@ -162,6 +162,27 @@ impl<S: 'static> ThreadPoolExecutor<S> {
     }
 }
 
+impl Default for ThreadPoolExecutor {
+    /// A pool with a thread for every processor that this process may use.
+    ///
+    /// # Python
+    ///
+    /// `ThreadPoolExecutor()`, whose default is four more than that, and 32 at most.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let executor = concurrent_futures::ThreadPoolExecutor::default();
+    /// assert!(executor.max_workers() >= 1);
+    /// ```
+    fn default() -> Self {
+        match Self::builder().build() {
+            Ok(executor) => executor,
+            Err(error) => unreachable!("the default settings are valid: {error}"),
+        }
+    }
+}
+
 impl<S: 'static> Deref for ThreadPoolExecutor<S> {
     type Target = ThreadPoolHandle<S>;
 

@@ -18,6 +18,9 @@ use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after};
 use crate::task::{self, Begun, Blocking, End, Owner, OwnerId, TaskRef};
 use std::time::Instant;
 
+/// Fewer stale entries than this are left where they are.
+const SWEEP: usize = 64;
+
 pub(super) struct Pool {
     pub(super) id: OwnerId,
     pub(super) settings: Settings,
@@ -88,15 +91,17 @@ impl Pool {
             return Err(refusal);
         }
         let push = || {
-            if task.enqueue() {
+            let is_pending = task.enqueue();
+            if is_pending {
                 self.queue.push(task, priority);
             }
+            is_pending
         };
         match &self.bound {
-            None => push(),
+            None => drop(push()),
             Some(bound) => {
                 let is_closed = || self.crew.is_closed();
-                match bound.admit(patient, || self.queued(), is_closed, push) {
+                match bound.admit(patient, is_closed, push) {
                     Admission::Admitted => {}
                     Admission::Full => {
                         return Err(Refusal::QueueFull { capacity: bound.capacity });
@@ -196,9 +201,18 @@ impl Pool {
     }
 
     /// The task of an entry that stays in the queue was cancelled or helped.
+    ///
+    /// Stale entries go when they are popped; but a pool whose workers are busy with tasks that
+    /// cancel, or help, would gather them without end. So they are swept when they are the greater
+    /// part of the queue, which makes the cost of it constant for each.
     pub(super) fn count_stale(&self) {
         // ORDERING: relaxed; a count that guards nothing.
-        self.stale.fetch_add(1, Ordering::Relaxed);
+        let stale = self.stale.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if stale >= SWEEP && stale <= isize::MAX as usize && stale > self.queue.len() / 2 {
+            let swept = self.queue.sweep(|task| !task.snapshot().is_pending());
+            // ORDERING: relaxed, as above.
+            self.stale.fetch_sub(swept.len(), Ordering::Relaxed);
+        }
         self.release_room();
     }
 
