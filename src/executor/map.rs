@@ -26,6 +26,10 @@ const GROWTH: usize = 8;
 /// A chunk that is found by measuring never has more items than this, whatever was measured.
 const MAX_CHUNK: usize = 1 << 14;
 
+/// Of what is left of an input of known length, a chunk takes at most this part of each worker's
+/// share, so that the workers end together even if some items take much longer than others.
+const SHARES: usize = 8;
+
 /// How many chunks are in flight for each worker, unless a `buffersize` says otherwise: enough for
 /// the workers to go on while the results of a chunk are being read.
 const CHUNKS_PER_WORKER: usize = 4;
@@ -191,7 +195,7 @@ impl Sizes {
         match left {
             // Towards a known end the chunks get smaller, so that the workers end together.
             (least, Some(most)) if self.is_measured && least == most => {
-                self.chunk.min((most / (2 * self.workers)).max(1))
+                self.chunk.min((most / (SHARES * self.workers)).max(1))
             }
             _ => self.chunk,
         }
