@@ -1,8 +1,8 @@
 //! Futures that can be awaited: from any async runtime, without one of our own.
 //!
-//! A `Future` is a `std::future::Future`, and a `CompletionQueue` is a `Stream`: what `as_completed`
-//! is for a loop, it is for async code. Here `block_on` of the crate `futures` drives them; under
-//! another runtime the same lines work. Blocking work goes to the pool, and async code never blocks.
+//! A `Future` is a `std::future::Future`, and a `CompletionQueue` is a `Stream`, which is to async
+//! code what `as_completed` is to a loop. Here `block_on` of the crate `futures` drives them; under
+//! another runtime the same lines work. Blocking code runs on the pool, so async code never blocks.
 //!
 //! ```text
 //! cargo run --release --example asynchronous

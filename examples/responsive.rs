@@ -1,8 +1,8 @@
 //! Responsiveness is not speed: short questions need not wait behind a long one.
 //!
 //! Are these three numbers prime? The first takes a while. One after the other, the short ones wait
-//! for it; on a pool they answer at once, and the program can say what is going on meanwhile. At the
-//! end, a number that would take too long is given up.
+//! for it; on a pool they answer at once, and the program can say meanwhile what is going on. At
+//! the end, a number that would take too long is given up.
 //!
 //! ```text
 //! cargo run --release --example responsive
@@ -57,7 +57,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!("\nThe same with news every 20 ms:");
-    let before = executor.stats().done();
     let begun = Instant::now();
     let mut queue: CompletionQueue<_> =
         NUMBERS.iter().map(|n| (n, executor.submit(is_prime, *n))).collect();
@@ -66,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some((n, future)) => verdict(*n, future.result()?),
             None => {
                 let stats = executor.stats();
-                format!("… {} of {} done", stats.done() - before, NUMBERS.len())
+                format!("… {} running, {} waiting", stats.running, stats.queued)
             }
         };
         println!("  {:>4} ms  {news}", begun.elapsed().as_millis());

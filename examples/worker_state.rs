@@ -1,9 +1,9 @@
 //! A connection for each worker: made before its first task, used by all of its tasks, closed when
 //! the worker ends.
 //!
-//! Python's `initializer` has to leave such things in globals. Here it returns them, and a task that
-//! is submitted with `submit_with_state` is lent the one of its worker. It never leaves its thread,
-//! so it need not be `Send`, and needs no lock.
+//! Python's `initializer` has to leave such things in globals. Here it returns them, and a task
+//! submitted with `submit_with_state` is lent the one of its worker. It never leaves its thread, so
+//! it need not be `Send`, and needs no lock.
 //!
 //! ```text
 //! cargo run --release --example worker_state
