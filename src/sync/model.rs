@@ -114,20 +114,24 @@ impl<T> Channel<T> {
     pub(crate) fn push(&self, value: T) {
         let mut entries = self.entries.lock();
         entries.push_back(value);
+        // ORDERING: relaxed, deliberately, here and below: see the head of this file.
         self.length.store(entries.len(), atomic::Ordering::Relaxed);
     }
 
     pub(crate) fn pop(&self) -> Option<T> {
+        // ORDERING: relaxed, as in `push`.
         if self.length.load(atomic::Ordering::Relaxed) == 0 {
             return None;
         }
         let mut entries = self.entries.lock();
         let value = entries.pop_front();
+        // ORDERING: relaxed, as in `push`.
         self.length.store(entries.len(), atomic::Ordering::Relaxed);
         value
     }
 
     pub(crate) fn len(&self) -> usize {
+        // ORDERING: relaxed, as in `push`.
         self.length.load(atomic::Ordering::Relaxed)
     }
 }
