@@ -20,7 +20,11 @@ const HELP_HORIZON: usize = 64;
 /// others run once before it looks, so that one wake-up brings several completions. A completion
 /// after a longer silence is handed out at once. On two busy processors this takes a burst of tiny
 /// tasks from one context switch each to one for many.
+#[cfg(not(concurrent_futures_loom))]
 const BURST: Duration = Duration::from_micros(100);
+/// The model has no clock, and tries every order anyway.
+#[cfg(concurrent_futures_loom)]
+const BURST: Duration = Duration::ZERO;
 
 /// A queue that gives futures back in the order in which they are done, and can be added to while
 /// it is being drained.
