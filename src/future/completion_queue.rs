@@ -268,6 +268,13 @@ impl<W: Waitable> CompletionQueue<W> {
         std::mem::take(&mut self.slots).into_iter().flatten().collect()
     }
 
+    /// What the tasks know of this queue.
+    #[cfg(all(test, concurrent_futures_loom))]
+    pub(super) fn inbox_for_test(&self) -> std::sync::Weak<dyn Observer> {
+        let observer: Arc<dyn Observer> = self.inbox.clone();
+        Arc::downgrade(&observer)
+    }
+
     fn unregister(&mut self) {
         let observer: Arc<dyn Observer> = self.inbox.clone();
         for (key, item) in self.slots.iter().enumerate() {
