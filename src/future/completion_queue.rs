@@ -20,7 +20,11 @@ const HELP_HORIZON: usize = 64;
 /// others run once before it looks, so that one wake-up brings several completions. A completion
 /// after a longer silence is handed out at once. On two busy processors this takes a burst of tiny
 /// tasks from one context switch each to one for many.
+#[cfg(not(concurrent_futures_loom))]
 const BURST: Duration = Duration::from_micros(100);
+/// The model has no clock, and tries every order anyway.
+#[cfg(concurrent_futures_loom)]
+const BURST: Duration = Duration::ZERO;
 
 /// A queue that gives futures back in the order in which they are done, and can be added to while
 /// it is being drained.
@@ -262,6 +266,13 @@ impl<W: Waitable> CompletionQueue<W> {
         self.unregister();
         self.free.clear();
         std::mem::take(&mut self.slots).into_iter().flatten().collect()
+    }
+
+    /// What the tasks know of this queue.
+    #[cfg(all(test, concurrent_futures_loom))]
+    pub(super) fn inbox_for_test(&self) -> std::sync::Weak<dyn Observer> {
+        let observer: Arc<dyn Observer> = self.inbox.clone();
+        Arc::downgrade(&observer)
     }
 
     fn unregister(&mut self) {

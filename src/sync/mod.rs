@@ -20,6 +20,9 @@ mod model;
 #[cfg(concurrent_futures_loom)]
 pub(crate) use model::{Channel, Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
 
+#[cfg(all(test, concurrent_futures_loom))]
+pub(crate) mod explore;
+
 mod clock;
 mod parker;
 #[cfg(all(test, concurrent_futures_loom))]

@@ -6,6 +6,12 @@
 
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+
+    /// Reads an atomic that nobody else can reach any more; every earlier access must have happened
+    /// before, or the model fails.
+    pub(crate) fn exclusive(word: &mut AtomicUsize) -> usize {
+        word.with_mut(|word| *word)
+    }
 }
 
 pub(crate) mod thread {
@@ -94,6 +100,15 @@ impl<T> UnsafeCell<T> {
 
     pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(write)
+    }
+}
+
+/// Whoever ends the cell must have seen every access to it.
+impl<T> Drop for UnsafeCell<T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.with_mut(|_| ());
+        }
     }
 }
 

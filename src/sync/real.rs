@@ -3,6 +3,11 @@
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+    /// Reads an atomic that nobody else can reach any more. The model checks that it is so.
+    pub(crate) fn exclusive(word: &mut AtomicUsize) -> usize {
+        *word.get_mut()
+    }
 }
 
 pub(crate) mod thread {

@@ -307,8 +307,8 @@ unsafe fn drop_outcome<B: Body>(task: NonNull<Header>, report: bool) {
 
 unsafe fn free<B: Body>(task: NonNull<Header>) {
     // SAFETY: the pointer came from a leaked box of this type, and the last reference is gone.
-    let cell = unsafe { Box::from_raw(task.cast::<Cell<B>>().as_ptr()) };
-    if cell.header.state.load().is_pending() {
+    let mut cell = unsafe { Box::from_raw(task.cast::<Cell<B>>().as_ptr()) };
+    if cell.header.state.last().is_pending() {
         // SAFETY: pending, so the body is still in the slot, and nobody else can reach it.
         let body = unsafe { take_body::<B>(task) };
         panic::contain(|| drop(body));

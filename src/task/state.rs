@@ -6,7 +6,7 @@
 //! caller must do next is their return value. The diagram is in the folder's README.
 
 use crate::error::FutureState;
-use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicUsize, Ordering, exclusive, fence};
 
 /// A worker, or a helping waiter, has begun the task. Stays set in a task that timed out until
 /// its code returns.
@@ -193,6 +193,11 @@ pub(crate) enum DropHandle {
 pub(crate) struct State(AtomicUsize);
 
 impl State {
+    /// The word, when the last reference is gone.
+    pub(crate) fn last(&mut self) -> Snapshot {
+        Snapshot(exclusive(&mut self.0))
+    }
+
     /// A pending task with its handle and one more reference, for whoever will run it.
     pub(crate) fn new() -> Self {
         State(AtomicUsize::new(HANDLE + 2 * REFERENCE))
