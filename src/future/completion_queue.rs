@@ -270,7 +270,7 @@ impl<W: Waitable> CompletionQueue<W> {
 
     /// What the tasks know of this queue.
     #[cfg(all(test, concurrent_futures_loom))]
-    pub(super) fn inbox_for_test(&self) -> std::sync::Weak<dyn Observer> {
+    pub(super) fn inbox_for_test(&self) -> crate::sync::Weak<dyn Observer> {
         let observer: Arc<dyn Observer> = self.inbox.clone();
         Arc::downgrade(&observer)
     }
