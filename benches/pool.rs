@@ -126,6 +126,9 @@ fn row<'a>(name: &'static str, work: impl FnMut() -> u64 + 'a) -> Row<'a> {
 const HAND_MADE: &str = "hand-made";
 const ONE_THREAD: &str = "one thread";
 
+const HEADING: &str = "\
+way              ns each         (min to max)      M/s   speed : hand-made      : one thread";
+
 struct Bench {
     /// Only checks the results.
     is_test: bool,
@@ -170,10 +173,7 @@ impl Bench {
             }
         }
         println!("\n{name} ({operations} in each of {rounds} rounds)");
-        println!(
-            "  {:14} {:>9} {:>20} {:>8}   {:22} {}",
-            "", "ns each", "(min to max)", "M/s", "speed : hand-made", "speed : one thread"
-        );
+        println!("  {HEADING}");
         let times_of = |name| rows.iter().position(|row| row.name == name).map(|at| &times[at]);
         for (row, own) in rows.iter().zip(&times) {
             let (median, least, most) = spread(own.clone());

@@ -8,7 +8,7 @@
 use crate::error::{TaskError, TaskErrorKind, WaitTimeout};
 use crate::future::{CompletionQueue, Future};
 use crate::sync::deadline_after;
-use crate::task::cancellation_requested;
+use crate::task::{self, cancellation_requested};
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::{Fuse, FusedIterator};
@@ -119,17 +119,22 @@ pub(crate) struct Chunk<A> {
 }
 
 /// Runs a chunk on a worker, with `call` for each item. Stops early when it is not wanted any more.
-pub(crate) fn run_chunk<A, R>(
-    chunk: Chunk<A>,
-    mut call: impl FnMut(A) -> Result<R, TaskError>,
-) -> ChunkOf<R> {
+///
+/// A panic is the outcome of its item, and the next one follows. What catches it stands around all
+/// items up to the next panic, for it costs more than a small item does.
+pub(crate) fn run_chunk<A, R>(chunk: Chunk<A>, mut call: impl FnMut(A) -> R) -> ChunkOf<R> {
     let begun = Instant::now();
     let mut results = Vec::with_capacity(chunk.items.len());
-    for (index, item) in chunk.items.into_iter().enumerate() {
-        if index > 0 && index % chunk.stride == 0 && cancellation_requested() {
-            break;
+    let mut items = chunk.items.into_iter().enumerate();
+    while let Err(panic) = task::catch(|| {
+        for (index, item) in items.by_ref() {
+            if index > 0 && index % chunk.stride == 0 && cancellation_requested() {
+                break;
+            }
+            results.push(Ok(call(item)));
         }
-        results.push(call(item));
+    }) {
+        results.push(Err(task::panicked(panic)));
     }
     ChunkOf { results, elapsed: begun.elapsed() }
 }

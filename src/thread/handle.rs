@@ -372,8 +372,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         let function = Arc::new(function);
         let submit = move |chunk: Chunk<A>| {
             let function = Arc::clone(&function);
-            let call = move |item| task::catch(|| function(item)).map_err(task::panicked);
-            handle.submit(move |chunk| executor::run_chunk(chunk, call), chunk)
+            handle.submit(move |chunk| executor::run_chunk(chunk, |item| function(item)), chunk)
         };
         Map::new(options, self.max_workers(), items.into_iter(), submit)
     }
