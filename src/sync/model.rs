@@ -5,12 +5,59 @@
 //! lock's own synchronisation.
 
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+    //! Loom's atomics, with a turnstile before each access.
+    //!
+    //! Loom decides which orders are worth trying by the latest access to each atomic, and a thread
+    //! that reads before it writes (as every `fetch_update` does) thereby hides from it that another
+    //! thread has read before: the order in which the write comes first is then never tried. A
+    //! condition variable that nobody waits for is a point where threads may change places, which
+    //! loom always tries both ways, and it orders no memory.
+
+    pub(crate) use loom::sync::atomic::{Ordering, fence};
+
+    #[derive(Debug)]
+    pub(crate) struct AtomicUsize {
+        value: loom::sync::atomic::AtomicUsize,
+        turnstile: loom::sync::Condvar,
+    }
+
+    macro_rules! accesses {
+        ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+            $(
+                pub(crate) fn $name(&self, $($argument: $type),*) -> $result {
+                    self.turnstile.notify_one();
+                    self.value.$name($($argument),*)
+                }
+            )*
+        };
+    }
+
+    impl AtomicUsize {
+        pub(crate) fn new(value: usize) -> Self {
+            AtomicUsize {
+                value: loom::sync::atomic::AtomicUsize::new(value),
+                turnstile: loom::sync::Condvar::new(),
+            }
+        }
+
+        accesses! {
+            load(order: Ordering) -> usize;
+            store(value: usize, order: Ordering) -> ();
+            swap(value: usize, order: Ordering) -> usize;
+            fetch_add(value: usize, order: Ordering) -> usize;
+            fetch_sub(value: usize, order: Ordering) -> usize;
+            fetch_or(value: usize, order: Ordering) -> usize;
+            compare_exchange(old: usize, new: usize, success: Ordering, failure: Ordering)
+                -> Result<usize, usize>;
+            fetch_update(success: Ordering, failure: Ordering, f: impl FnMut(usize) -> Option<usize>)
+                -> Result<usize, usize>;
+        }
+    }
 
     /// Reads an atomic that nobody else can reach any more; every earlier access must have happened
     /// before, or the model fails.
     pub(crate) fn exclusive(word: &mut AtomicUsize) -> usize {
-        word.with_mut(|word| *word)
+        word.value.with_mut(|word| *word)
     }
 }
 

@@ -44,7 +44,7 @@ fn two_unparks_and_one_token() {
 /// gone by then: B's second sleep ends by the second one and not before.
 #[test]
 fn a_token_is_taken_once() {
-    explore(None, || {
+    explore(3, || {
         let shared = Arc::new((Parker::new(), Parker::new(), Letter::new()));
         let theirs = Arc::clone(&shared);
         let waker = spawn(move || {

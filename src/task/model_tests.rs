@@ -79,7 +79,7 @@ fn finish_against_wait() {
 /// put into the slot is visible to whoever has seen that it is there.
 #[test]
 fn finish_against_glance() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let runner = spawn(move || run(entry));
         if handle.task().snapshot().is_settled() {
@@ -96,7 +96,7 @@ fn finish_against_glance() {
 /// frees the memory, when the other has done with it.
 #[test]
 fn finish_against_handle_drop() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let runner = spawn(move || run(entry));
         drop(handle);
@@ -131,7 +131,7 @@ fn cancel_against_begin() {
 /// A cancels the task, while B registers as waiter and sleeps: B is woken.
 #[test]
 fn cancel_against_wait() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let canceller = spawn(move || assert_eq!(entry.try_cancel(), Cancelled::Now));
         sleep_until_settled(handle.task());
@@ -145,7 +145,7 @@ fn cancel_against_wait() {
 /// learn that it is cancelled.
 #[test]
 fn cancel_against_cancel() {
-    explore(None, || {
+    explore(3, || {
         let drops = Counter::new();
         let captured = Witness::new(&drops);
         let (entry, handle) = job(move || captured.look());
@@ -168,7 +168,7 @@ fn cancel_against_cancel() {
 /// order, and the outcome is there.
 #[test]
 fn cancel_against_finish() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let canceller = entry.clone();
         let canceller = {
@@ -189,7 +189,7 @@ fn cancel_against_finish() {
 /// last frees the memory, and the other has done with it by then.
 #[test]
 fn stale_entry_against_handle_drop() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         assert_eq!(handle.task().try_cancel(), Cancelled::Now);
         let runner = spawn(move || run(entry));
@@ -203,7 +203,7 @@ fn stale_entry_against_handle_drop() {
 /// closure goes with the memory.
 #[test]
 fn forgotten_entry_against_handle_drop() {
-    explore(None, || {
+    explore(3, || {
         let drops = Counter::new();
         let captured = Witness::new(&drops);
         let (entry, handle) = job(move || captured.look());
@@ -218,7 +218,7 @@ fn forgotten_entry_against_handle_drop() {
 /// looked: the failure is reported once, by one of them.
 #[test]
 fn expire_against_handle_drop() {
-    explore(None, || {
+    explore(3, || {
         let (reports, drops) = (Counter::new(), Counter::new());
         let inside = drops.clone();
         let extras = expiring(&reports);
@@ -239,7 +239,7 @@ fn expire_against_handle_drop() {
 /// gets the value or the timeout; the value is dropped once in either case.
 #[test]
 fn expire_against_finish() {
-    explore(3, || {
+    explore(2, || {
         let (entry, handle, drops) = witnessed();
         let late = entry.clone();
         let timer = spawn(move || {
@@ -261,7 +261,7 @@ fn expire_against_finish() {
 /// stays until the callback has returned, and is then dropped, once.
 #[test]
 fn callback_looks_while_the_handle_is_dropped() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let calls = Counter::new();
         let (called, gone) = (calls.clone(), drops.clone());
@@ -306,7 +306,7 @@ fn callback_looks_while_a_taker_registers() {
 /// outcome.
 #[test]
 fn callback_against_finish() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let runner = spawn(move || run(entry));
         let calls = Counter::new();
@@ -349,7 +349,7 @@ fn finish_against_two_waiters() {
 /// the handle: the waiter is told or forgotten, and nothing of it is left.
 #[test]
 fn finish_against_an_impatient_waiter() {
-    explore(None, || {
+    explore(3, || {
         let (entry, handle, drops) = witnessed();
         let parker = Arc::new(Parker::new());
         let observer: Arc<dyn super::Observer> = parker.clone();
@@ -376,7 +376,7 @@ fn finish_against_an_impatient_waiter() {
 /// A is woken in either case.
 #[test]
 fn stop_against_finish() {
-    explore(None, || {
+    explore(3, || {
         let told = Arc::new(Letter::new());
         let (note, drops) = (Arc::clone(&told), Counter::new());
         let inside = drops.clone();
@@ -434,7 +434,7 @@ fn conclude_against_cancel() {
 /// task: the closure is run, or it is given back.
 #[test]
 fn reclaim_against_begin() {
-    explore(None, || {
+    explore(3, || {
         let (runs, drops) = (Counter::new(), Counter::new());
         let (ran, captured) = (runs.clone(), Witness::new(&drops));
         let body = Job(move || {
