@@ -1,6 +1,6 @@
 //! `flatten`: two forms of the same work.
 
-use crate::common::{Drops, Gate, OutOfPaper, begun, occupy, pool, within};
+use crate::common::{Drops, DropsAtGate, Gate, OutOfPaper, begun, occupy, pool, within};
 use concurrent_futures::{
     FutureState, Promise, ReturnWhen, TaskOptions, cancellation_requested, wait,
 };
@@ -91,6 +91,27 @@ fn a_flattened_future_is_running_while_its_task_is() {
 }
 
 #[test]
+fn a_flattened_future_never_looks_pending_after_its_task_began() {
+    within(|| {
+        let gate = Gate::default();
+        let (mut promise, future) = Promise::<Result<u32, OutOfPaper>>::new();
+        let (entrance, (sender, is_in)) = (gate.clone(), channel());
+        // While this callback looks at it, the task is done and its value cannot be taken yet.
+        future.add_done_callback(move |_| {
+            sender.send(()).unwrap();
+            entrance.pass();
+        });
+        let future = future.flatten();
+        let keeper = std::thread::spawn(move || promise.set_result(Ok(1)));
+        is_in.recv().unwrap();
+        let state = future.state();
+        gate.open();
+        keeper.join().unwrap().unwrap();
+        assert_eq!(state, FutureState::Running);
+    });
+}
+
+#[test]
 fn cancelling_a_flattened_future_cancels_its_task() {
     within(|| {
         let executor = pool(1);
@@ -115,6 +136,29 @@ fn a_flattened_future_is_cancelled_with_its_task() {
         let future = executor.spawn(|| Ok::<_, OutOfPaper>(1)).flatten();
         executor.shutdown(false, true);
         assert_eq!(future.state(), FutureState::Cancelled);
+    });
+}
+
+#[test]
+fn a_flattened_future_whose_cancel_was_true_is_done_although_the_closure_is_still_being_dropped() {
+    within(|| {
+        let executor = pool(1);
+        let _occupied = occupy(&executor);
+        let gate = Gate::default();
+        let (sender, is_dropping) = channel();
+        let capture = DropsAtGate(sender, gate.clone());
+        let task = move || {
+            drop(capture);
+            Ok::<_, OutOfPaper>(1)
+        };
+        let future = executor.spawn(task).flatten();
+        let handle = executor.handle();
+        let canceller = std::thread::spawn(move || handle.shutdown(false, true));
+        is_dropping.recv().unwrap();
+        let seen = (future.cancel(), future.done());
+        gate.open();
+        canceller.join().unwrap();
+        assert_eq!(seen, (true, true));
     });
 }
 
