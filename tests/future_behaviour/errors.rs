@@ -6,7 +6,7 @@ use concurrent_futures::{
     ThreadPoolExecutor, WhenFull,
 };
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::time::Duration;
 
 const LINE: u32 = line!() + 3;
@@ -84,6 +84,16 @@ fn a_panic_within_a_task_that_the_task_survives_is_not_its_outcome() {
         let future = pool(1).spawn(|| catch_unwind(fails).is_err());
         assert!(future.result().unwrap());
     });
+}
+
+#[test]
+fn a_resumed_panic_is_not_placed_where_another_was_caught() {
+    let error = error_of(|| {
+        let _ = catch_unwind(fails);
+        resume_unwind(Box::new("from elsewhere"))
+    });
+    let panic = panic_of(&error);
+    assert_eq!((panic.message(), panic.place()), ("from elsewhere", None));
 }
 
 #[test]
