@@ -1,7 +1,7 @@
 //! `.await`: under any executor, and what becomes of wakers.
 
 use crate::common::{cancelled, failed, finished, occupy, pool, running, within};
-use concurrent_futures::{CompletionQueue, Promise, TaskErrorKind, as_completed};
+use concurrent_futures::{CompletionQueue, Promise, TaskErrorKind, as_completed, block_in_place};
 use futures::StreamExt;
 use futures::executor::block_on;
 use futures::future::{Either, join_all, select};
@@ -80,6 +80,16 @@ fn whoever_awaits_is_woken_when_the_task_is_done() {
         assert!(has_polled.recv().unwrap());
         occupied.release();
         assert_eq!(awaits.join().unwrap().unwrap(), 1);
+    });
+}
+
+#[test]
+fn the_only_worker_can_await_a_task_of_its_own_pool_if_it_says_that_it_blocks() {
+    within(|| {
+        let executor = pool(1);
+        let handle = executor.handle();
+        let outer = executor.spawn(move || block_in_place(|| block_on(handle.spawn(|| 1))));
+        assert_eq!(outer.result().unwrap().unwrap(), 1);
     });
 }
 
