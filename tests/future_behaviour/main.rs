@@ -8,6 +8,7 @@ mod common;
 mod asynchronous;
 mod callbacks;
 mod cancelling;
+mod chains;
 mod collecting;
 mod debug;
 mod drops;
