@@ -283,8 +283,7 @@ fn a_cancel_on_drop_future_can_be_made_plain_again() {
 
 #[test]
 fn a_cancel_on_drop_future_gives_its_result_without_cancelling() {
-    let (promise, future) = running();
-    let mut promise = promise;
+    let (mut promise, future) = running();
     let future = future.cancel_on_drop();
     promise.set_result(1).unwrap();
     assert_eq!(future.result().unwrap(), 1);

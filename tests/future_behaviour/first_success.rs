@@ -57,13 +57,17 @@ fn errors_come_in_the_order_in_which_the_tasks_failed() {
     within(|| {
         let (mut first, one) = Promise::<u32>::new();
         let (mut second, other) = Promise::<u32>::new();
-        let waits = std::thread::spawn(move || first_success([one, other]));
-        second.set_exception("failed first").unwrap();
-        first.set_exception("failed last").unwrap();
-        let failed = waits.join().unwrap().unwrap_err();
-        // Whoever waits may find both done only when it begins, and then it takes them as given.
-        let mut messages: Vec<_> = failed.errors.iter().map(ToString::to_string).collect();
-        messages.sort();
+        // Runs when both futures have been taken from the iterator.
+        let mut fail = Some(move || {
+            second.set_exception("failed first").unwrap();
+            first.set_exception("failed last").unwrap();
+        });
+        let end = std::iter::from_fn(move || {
+            fail.take().expect("the iterator ends once")();
+            None
+        });
+        let all_failed = first_success([one, other].into_iter().chain(end)).unwrap_err();
+        let messages: Vec<_> = all_failed.errors.iter().map(ToString::to_string).collect();
         assert_eq!(messages, ["task failed: failed first", "task failed: failed last"]);
     });
 }
