@@ -4,7 +4,7 @@ use super::cell::{self, Body, End, Header};
 use super::extras::Extras;
 use super::owner::OwnerId;
 use super::state::{Cancel, DropHandle, Snapshot};
-use super::task_ref::TaskRef;
+use super::task_ref::{Cancelled, TaskRef};
 use super::waiters::Waiter;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
@@ -136,14 +136,20 @@ impl<T> Producer<T> {
     /// Ends the task; the state that it is in if it has ended already. A cancellation given as
     /// the error leaves the task cancelled.
     pub(crate) fn conclude(&mut self, outcome: Result<T, TaskError>) -> Result<(), Snapshot> {
+        let is_cancelled = outcome.as_ref().is_err_and(TaskError::is_cancelled);
         if self.step == Step::Fresh {
+            if is_cancelled && self.task.cancel_own() == Cancelled::Now {
+                // In one step, so that nobody sees it running in between.
+                self.step = Step::Over;
+                return Ok(());
+            }
             self.begin()?;
         }
         if self.step == Step::Over {
             return Err(self.task.snapshot());
         }
         self.step = Step::Over;
-        if outcome.as_ref().is_err_and(TaskError::is_cancelled) {
+        if is_cancelled {
             self.task.header().state.heed(true);
         }
         // SAFETY: the task is a `Cell<Unkept<T>>`, begun by this producer and not concluded yet,

@@ -6,11 +6,14 @@
 
 use crate::error::{TaskError, TaskErrorKind, TaskPanic};
 use crate::sync::global::Once;
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 struct Origin {
+    /// What was said, if it was text. A panic that says something else was not raised there.
+    message: Option<String>,
     place: Option<String>,
     backtrace: Option<String>,
 }
@@ -34,6 +37,7 @@ pub(crate) fn install_hook() {
             if CATCHING.get() > 0 {
                 let backtrace = Backtrace::capture();
                 let origin = Origin {
+                    message: text_of(panic.payload()).map(str::to_owned),
                     place: panic.location().map(ToString::to_string),
                     backtrace: (backtrace.status() == BacktraceStatus::Captured)
                         .then(|| backtrace.to_string()),
@@ -57,9 +61,16 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, TaskPanic> {
     CATCHING.set(CATCHING.get() - 1);
     let origin = LAST.replace(before);
     result.map_err(|payload| {
+        // A task may catch one panic and then resume another, which the hook is not told of.
+        let origin = origin.filter(|it| it.message.as_deref() == text_of(&*payload));
         let (place, backtrace) = origin.map_or((None, None), |it| (it.place, it.backtrace));
         TaskPanic::new(payload, place, backtrace)
     })
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 /// The failure that a panic is.

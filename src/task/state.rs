@@ -70,6 +70,11 @@ impl Snapshot {
         self.has(DONE)
     }
 
+    /// Running, or done after it had been.
+    pub(crate) fn has_begun(self) -> bool {
+        self.has(RUNNING | FINISHED | EXPIRED | HEEDED)
+    }
+
     /// Done, and the outcome (if there is one) may be taken.
     pub(crate) fn is_settled(self) -> bool {
         self.has(DONE) && !self.has(SETTLING)

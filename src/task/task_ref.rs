@@ -99,12 +99,20 @@ impl TaskRef {
         self.extras()?.source.as_ref()
     }
 
-    /// Whether a worker has begun this task, or the work that it is another form of.
+    /// Whether a worker has begun this task, or the work that it is another form of, and this task
+    /// is not done. Between the moments at which the two are done, it still is.
     pub(crate) fn is_running(&self) -> bool {
         let now = self.snapshot();
         match self.source() {
-            Some(Source::Same(source)) if !now.is_done() => source.is_running(),
+            Some(Source::Same(source)) => !now.is_done() && source.has_begun(),
             _ => now.is_running(),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        match self.source() {
+            Some(Source::Same(source)) => source.has_begun(),
+            _ => self.snapshot().has_begun(),
         }
     }
 
@@ -114,9 +122,19 @@ impl TaskRef {
         if let Some(Source::Same(source)) = self.source()
             && !self.snapshot().is_done()
         {
-            // The source tells this task, which is cancelled by that.
-            return source.try_cancel();
+            let cancelled = source.try_cancel();
+            if cancelled != Cancelled::No {
+                // The source tells this task, but on the thread that has cancelled it, and not
+                // before its closure has been dropped there: this call may come between.
+                self.cancel_own();
+            }
+            return cancelled;
         }
+        self.cancel_own()
+    }
+
+    /// As [`try_cancel`](Self::try_cancel), without asking the work that this is another form of.
+    pub(super) fn cancel_own(&self) -> Cancelled {
         match self.header().state.cancel() {
             Cancel::Won { waited, queued } => {
                 // SAFETY: the cell is live and its own table is used; this call won `cancel`.
