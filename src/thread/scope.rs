@@ -275,7 +275,7 @@ pub(super) fn run_scope<'env, T>(
         label: extras.and_then(|extras| extras.label.clone()),
         on_unobserved: Some(Arc::new(move |error: &TaskError| {
             // ORDERING: relaxed; read after the scope has seen that the task is over.
-            unobserved.failed.fetch_add(usize::from(error.is_panic()), Ordering::Relaxed);
+            unobserved.failed.fetch_add(1, Ordering::Relaxed);
             if let Some(also) = &also {
                 also(error);
             }
@@ -301,7 +301,7 @@ pub(super) fn run_scope<'env, T>(
         Ok(value) => {
             // ORDERING: relaxed; every task is over, which `wait` has seen with acquire.
             if shared.failed.load(Ordering::Relaxed) > 0 {
-                panic!("a task of the scope panicked and nobody looked at its result");
+                panic!("a task of the scope failed and nobody looked at its result");
             }
             value
         }
