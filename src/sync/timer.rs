@@ -1,9 +1,10 @@
 //! Does something at a given time, on a thread of its own.
 //!
-//! The thread starts with the first alarm and ends when the timer is dropped. Alarms may do only
-//! short things of ours that never block; a panic in one is contained and costs no other alarm.
+//! The thread starts with the first alarm and ends when the timer is dropped. An alarm may end in
+//! callbacks, which take their time and may even wait for a later alarm: if there is one, another
+//! thread serves it meanwhile. A panic in an alarm is contained and costs no other.
 
-use super::thread::{self, JoinHandle};
+use super::thread;
 use super::{Arc, Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,8 @@ pub(crate) struct Alarm {
 struct Alarms {
     pending: BTreeMap<Alarm, Action>,
     issued: u64,
+    /// A thread waits for the next alarm.
+    is_served: bool,
     closed: bool,
 }
 
@@ -34,12 +37,11 @@ struct Shared {
 /// A set of alarms and the thread that serves it.
 pub(crate) struct Timer {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Timer { shared: Arc::default(), thread: Mutex::new(None) }
+        Timer { shared: Arc::default() }
     }
 
     /// Lets `action` happen at `at`, unless it is cancelled before. Fails if the thread for it
@@ -49,8 +51,11 @@ impl Timer {
         at: Instant,
         action: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<Alarm> {
-        self.start()?;
         let mut alarms = self.shared.alarms.lock();
+        if !alarms.is_served {
+            start(&self.shared)?;
+            alarms.is_served = true;
+        }
         alarms.issued += 1;
         let number = alarms.issued;
         let alarm = Alarm { at, number };
@@ -68,18 +73,16 @@ impl Timer {
         let action = self.shared.alarms.lock().pending.remove(&alarm);
         drop(action);
     }
-
-    fn start(&self) -> std::io::Result<()> {
-        let mut thread = self.thread.lock();
-        if thread.is_none() {
-            let shared = Arc::clone(&self.shared);
-            *thread = Some(thread::spawn("timer".to_owned(), None, move || serve(&shared))?);
-        }
-        Ok(())
-    }
 }
 
-fn serve(shared: &Shared) {
+/// Starts a thread that serves the alarms. It is not joined: the timer may be dropped by one of its
+/// own alarms, and the thread holds nothing but the shared part, which says when it is over.
+fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+    let shared = Arc::clone(shared);
+    thread::spawn("timer".to_owned(), None, move || serve(&shared)).map(drop)
+}
+
+fn serve(shared: &Arc<Shared>) {
     let mut alarms = shared.alarms.lock();
     loop {
         if alarms.closed {
@@ -89,11 +92,17 @@ fn serve(shared: &Shared) {
         match next {
             Some(at) if at <= Instant::now() => {
                 let action = alarms.pending.pop_first().map(|(_, action)| action);
+                // If no thread can be started, this one comes back to the others.
+                alarms.is_served = !alarms.pending.is_empty() && start(shared).is_ok();
                 drop(alarms);
                 if let Some(action) = action {
                     let _ = catch_unwind(AssertUnwindSafe(action));
                 }
                 alarms = shared.alarms.lock();
+                if alarms.is_served {
+                    return;
+                }
+                alarms.is_served = true;
             }
             deadline => alarms = shared.changed.wait_until(alarms, deadline).0,
         }
@@ -109,9 +118,6 @@ impl Drop for Timer {
         };
         self.shared.changed.notify_one();
         drop(pending);
-        // Not joined: the timer may be dropped by one of its own alarms, and its thread holds
-        // nothing but the shared part, which says that it is over.
-        drop(self.thread.lock().take());
     }
 }
 

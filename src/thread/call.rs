@@ -35,17 +35,23 @@ impl<F: FnOnce(A) -> R, A, R> Body for Carried<F, A> {
     fn guard(&mut self) {}
 
     fn run(self) -> R {
-        let mut call = Some(self.call);
-        let mut result = None;
-        (self.carry)(&mut || {
-            if let Some(call) = call.take() {
-                result = Some(call.run());
-            }
-        });
-        match result {
-            Some(result) => result,
-            None => panic!("the executor's context hook returned without having called the task"),
+        let call = self.call;
+        within(self.carry, || call.run())
+    }
+}
+
+/// Makes a call within a context.
+pub(super) fn within<R>(carry: Carry, call: impl FnOnce() -> R) -> R {
+    let mut call = Some(call);
+    let mut result = None;
+    carry(&mut || {
+        if let Some(call) = call.take() {
+            result = Some(call());
         }
+    });
+    match result {
+        Some(result) => result,
+        None => panic!("the executor's context hook returned without having called the task"),
     }
 }
 

@@ -385,7 +385,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// # Panics
     ///
     /// If `body` does: then tasks that have not begun are cancelled, the others waited for. And at
-    /// the end, if a task panicked and nobody looked at its result.
+    /// the end, if a task failed (it panicked, or the executor refused it) and nobody looked at its
+    /// result.
     ///
     /// # Examples
     ///

@@ -38,6 +38,8 @@ pub(super) struct Pool {
     stopping: AtomicUsize,
     broken: Mutex<Option<BrokenCause>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held by whoever joins threads that have left.
+    joining: Mutex<()>,
     timer: Timer,
     this: Weak<Pool>,
 }
@@ -55,6 +57,7 @@ impl Pool {
             stopping: AtomicUsize::new(0),
             broken: Mutex::new(None),
             threads: Mutex::new(Vec::new()),
+            joining: Mutex::new(()),
             timer: Timer::new(),
             this: this.clone(),
             settings,
@@ -375,13 +378,15 @@ impl Pool {
     /// Blocks until every worker has left, or the deadline comes. Called by a worker of this very
     /// pool it does not wait, for the worker would wait for itself; false then too.
     pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        if task::host_owner() == Some(self.id) {
+        if worker::serves(self.id) {
             return false;
         }
         if !task::while_blocked(Blocking::Waiting, || self.crew.wait_until_gone(deadline)) {
             return false;
         }
-        // All have left, and only have to return: whoever joins, joins without a lock.
+        // All have left, and only have to return. Whoever comes while somebody joins them waits for
+        // that: no waiting call is over before the last thread is.
+        let _joining = self.joining.lock();
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
             let _ = thread.join();

@@ -6,6 +6,7 @@
 //! sound to let the pool, which knows nothing of lifetimes, run the tasks; and the one `unsafe`
 //! block in this file says so to the compiler.
 
+use super::call::{Carry, within};
 use super::handle::enqueue_or_fail;
 use super::pool::Pool;
 use crate::error::TaskError;
@@ -152,6 +153,8 @@ impl Shared {
 
 struct Scoped<F> {
     function: F,
+    /// The context of whoever spawned it, if the executor has a hook for that.
+    carry: Option<Carry>,
     guard: Option<Guard>,
 }
 
@@ -164,7 +167,10 @@ impl<F: FnOnce() -> R, R> Body for Scoped<F> {
     }
 
     fn run(self) -> R {
-        (self.function)()
+        match self.carry {
+            None => (self.function)(),
+            Some(carry) => within(carry, self.function),
+        }
     }
 }
 
@@ -178,7 +184,8 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> R + Send + 'scope,
         R: Send + 'scope,
     {
-        let body = Scoped { function, guard: Some(self.shared.guard()) };
+        let carry = self.pool.settings.context.as_ref().map(|capture| capture());
+        let body = Scoped { function, carry, guard: Some(self.shared.guard()) };
         // SAFETY: what body and output borrow lives for `'scope`, which does not end before
         // `run_scope` has seen every guard dropped; and the handle goes into a `ScopedFuture`, which
         // cannot outlive `'scope`.
@@ -268,7 +275,7 @@ pub(super) fn run_scope<'env, T>(
         label: extras.and_then(|extras| extras.label.clone()),
         on_unobserved: Some(Arc::new(move |error: &TaskError| {
             // ORDERING: relaxed; read after the scope has seen that the task is over.
-            unobserved.failed.fetch_add(usize::from(error.is_panic()), Ordering::Relaxed);
+            unobserved.failed.fetch_add(1, Ordering::Relaxed);
             if let Some(also) = &also {
                 also(error);
             }
@@ -294,7 +301,7 @@ pub(super) fn run_scope<'env, T>(
         Ok(value) => {
             // ORDERING: relaxed; every task is over, which `wait` has seen with acquire.
             if shared.failed.load(Ordering::Relaxed) > 0 {
-                panic!("a task of the scope panicked and nobody looked at its result");
+                panic!("a task of the scope failed and nobody looked at its result");
             }
             value
         }

@@ -34,8 +34,17 @@ struct Worker {
 
 const_thread_local! { static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(None) }
 
+const_thread_local! { static SERVES: Cell<Option<OwnerId>> = Cell::new(None) }
+
+/// Whether this thread is a worker of the pool `owner`, also when it has left and runs the
+/// destructors of its thread-locals: it must not wait for its own end.
+pub(super) fn serves(owner: OwnerId) -> bool {
+    SERVES.with(Cell::get) == Some(owner)
+}
+
 /// The life of a worker thread.
 pub(super) fn main(pool: Arc<Pool>) {
+    SERVES.with(|serves| serves.set(Some(pool.id)));
     let seat = pool.crew.join();
     let worker = Rc::new(Worker {
         pool: Arc::clone(&pool),
