@@ -54,12 +54,12 @@ impl Bound {
         is_closed: impl Fn() -> bool,
         push: impl FnOnce(),
     ) -> Admission {
-        let attempt = |push: &mut Option<_>| {
+        let mut push = Some(push);
+        let mut attempt = || {
             if is_closed() {
                 Some(Admission::Closed)
             } else if queued() < self.capacity {
-                push.take().map(|push: _| {
-                    let push: Box<dyn FnOnce() + '_> = push;
+                push.take().map(|push| {
                     push();
                     Admission::Admitted
                 })
@@ -67,9 +67,8 @@ impl Bound {
                 None
             }
         };
-        let mut push: Option<Box<dyn FnOnce() + '_>> = Some(Box::new(push));
         let guard = self.gate.lock();
-        if let Some(admission) = attempt(&mut push) {
+        if let Some(admission) = attempt() {
             return admission;
         }
         drop(guard);
@@ -83,7 +82,7 @@ impl Bound {
             let mut guard = self.gate.lock();
             let mut timed_out = false;
             loop {
-                if let Some(admission) = attempt(&mut push) {
+                if let Some(admission) = attempt() {
                     return admission;
                 }
                 if timed_out {
