@@ -43,28 +43,29 @@ pub(super) unsafe fn without_outcome(task: NonNull<Header>, waiters: List) {
     admit(takers);
 }
 
-/// Tells the observers and runs the callbacks; what remains wants to take the outcome.
-fn announce(task: NonNull<Header>, waiters: List) -> Vec<Waiter> {
-    let mut callbacks = Vec::new();
-    let mut takers = Vec::new();
-    waiters.for_each(|waiter| match waiter {
-        Waiter::Done(observer, key) => observer.notify(key),
-        Waiter::Callback(callback) => callbacks.push(callback),
-        taker => takers.push(taker),
+/// Tells the observers and runs the callbacks; what remains wants to take the outcome. Nothing is
+/// allocated for it: somebody who waits costs no more than nobody.
+fn announce(task: NonNull<Header>, mut waiters: List) -> List {
+    let is_done = |waiter: &Waiter| matches!(waiter, Waiter::Done(..));
+    waiters.extract(is_done, |waiter| {
+        if let Waiter::Done(observer, key) = waiter {
+            observer.notify(key);
+        }
     });
-    for callback in callbacks {
-        contain(|| callback(task));
-    }
-    takers
+    let is_callback = |waiter: &Waiter| matches!(waiter, Waiter::Callback(_));
+    waiters.extract(is_callback, |waiter| {
+        if let Waiter::Callback(callback) = waiter {
+            contain(|| callback(task));
+        }
+    });
+    waiters
 }
 
-fn admit(takers: Vec<Waiter>) {
-    for taker in takers {
-        match taker {
-            Waiter::Settled(observer, key) => observer.notify(key),
-            Waiter::Waker(waker, _) => drop(contain(|| waker.wake())),
-            Waiter::Continuation(proceed) => drop(contain(proceed)),
-            Waiter::Done(..) | Waiter::Callback(_) => unreachable!("announced before"),
-        }
-    }
+fn admit(takers: List) {
+    takers.for_each(|taker| match taker {
+        Waiter::Settled(observer, key) => observer.notify(key),
+        Waiter::Waker(waker, _) => drop(contain(|| waker.wake())),
+        Waiter::Continuation(proceed) => drop(contain(proceed)),
+        Waiter::Done(..) | Waiter::Callback(_) => unreachable!("announced before"),
+    });
 }

@@ -125,6 +125,25 @@ impl List {
         others
     }
 
+    /// Takes out those that match and hands them to `visit`, in the order in which they came.
+    pub(crate) fn extract(
+        &mut self,
+        matches: impl Fn(&Waiter) -> bool,
+        mut visit: impl FnMut(Waiter),
+    ) {
+        match self {
+            List::Empty => {}
+            List::One(waiter) => {
+                if matches(waiter) {
+                    std::mem::take(self).for_each(visit);
+                }
+            }
+            List::Many(waiters) => {
+                waiters.extract_if(.., |waiter| matches(waiter)).for_each(&mut visit);
+            }
+        }
+    }
+
     /// Hands the waiters out in the order in which they came.
     pub(crate) fn for_each(self, mut visit: impl FnMut(Waiter)) {
         match self {
