@@ -35,16 +35,17 @@ where
         let extras = Extras {
             label: task.label().cloned(),
             on_unobserved: task.extras().and_then(|extras| extras.on_unobserved.clone()),
-            source: Some(Source::Same(task.clone())),
             ..Extras::default()
         };
-        let (mut producer, flat) = promised(OwnerId::NOBODY, extras.shared());
+        let extras = extras.made_from(Source::Same(task.clone()));
+        let (mut producer, flat) = promised(OwnerId::NOBODY, Some(extras));
         handle.on_settled(move |outcome| {
             let outcome = outcome.and_then(|result| {
                 result.map_err(|error| task.error(TaskErrorKind::Failed(error.into())))
             });
             // Nobody but the source can have ended it, and the source does so once.
             let _ = producer.conclude(outcome);
+            producer.task().forget_source();
         });
         Future::new(flat)
     }

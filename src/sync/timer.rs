@@ -1,10 +1,9 @@
 //! Does something at a given time, on a thread of its own.
 //!
-//! The thread starts with the first alarm and ends when the timer is dropped. An alarm may end in
-//! callbacks, which take their time and may even wait for a later alarm: if there is one, another
-//! thread serves it meanwhile. A panic in an alarm is contained and costs no other.
+//! The thread starts with the first alarm and ends when the timer is dropped. Alarms may do only
+//! short things of ours that never block; a panic in one is contained and costs no other alarm.
 
-use super::thread;
+use super::thread::{self, JoinHandle};
 use super::{Arc, Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +22,6 @@ pub(crate) struct Alarm {
 struct Alarms {
     pending: BTreeMap<Alarm, Action>,
     issued: u64,
-    /// A thread waits for the next alarm.
-    is_served: bool,
     closed: bool,
 }
 
@@ -37,11 +34,12 @@ struct Shared {
 /// A set of alarms and the thread that serves it.
 pub(crate) struct Timer {
     shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Timer { shared: Arc::default() }
+        Timer { shared: Arc::default(), thread: Mutex::new(None) }
     }
 
     /// Lets `action` happen at `at`, unless it is cancelled before. Fails if the thread for it
@@ -51,11 +49,8 @@ impl Timer {
         at: Instant,
         action: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<Alarm> {
+        self.start()?;
         let mut alarms = self.shared.alarms.lock();
-        if !alarms.is_served {
-            start(&self.shared)?;
-            alarms.is_served = true;
-        }
         alarms.issued += 1;
         let number = alarms.issued;
         let alarm = Alarm { at, number };
@@ -73,16 +68,18 @@ impl Timer {
         let action = self.shared.alarms.lock().pending.remove(&alarm);
         drop(action);
     }
+
+    fn start(&self) -> std::io::Result<()> {
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            let shared = Arc::clone(&self.shared);
+            *thread = Some(thread::spawn("timer".to_owned(), None, move || serve(&shared))?);
+        }
+        Ok(())
+    }
 }
 
-/// Starts a thread that serves the alarms. It is not joined: the timer may be dropped by one of its
-/// own alarms, and the thread holds nothing but the shared part, which says when it is over.
-fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
-    let shared = Arc::clone(shared);
-    thread::spawn("timer".to_owned(), None, move || serve(&shared)).map(drop)
-}
-
-fn serve(shared: &Arc<Shared>) {
+fn serve(shared: &Shared) {
     let mut alarms = shared.alarms.lock();
     loop {
         if alarms.closed {
@@ -92,17 +89,11 @@ fn serve(shared: &Arc<Shared>) {
         match next {
             Some(at) if at <= Instant::now() => {
                 let action = alarms.pending.pop_first().map(|(_, action)| action);
-                // If no thread can be started, this one comes back to the others.
-                alarms.is_served = !alarms.pending.is_empty() && start(shared).is_ok();
                 drop(alarms);
                 if let Some(action) = action {
                     let _ = catch_unwind(AssertUnwindSafe(action));
                 }
                 alarms = shared.alarms.lock();
-                if alarms.is_served {
-                    return;
-                }
-                alarms.is_served = true;
             }
             deadline => alarms = shared.changed.wait_until(alarms, deadline).0,
         }
@@ -118,6 +109,9 @@ impl Drop for Timer {
         };
         self.shared.changed.notify_one();
         drop(pending);
+        // Not joined: the timer may be dropped by one of its own alarms, and its thread holds
+        // nothing but the shared part, which says that it is over.
+        drop(self.thread.lock().take());
     }
 }
 

@@ -4,7 +4,7 @@
 //! run the task it waits for, or stand aside while it waits, without knowing any pool.
 
 use super::cell::Header;
-use super::extras::Source;
+use super::deliver;
 use super::owner::OwnerId;
 use super::task_ref::TaskRef;
 use crate::sync::thread::const_thread_local;
@@ -58,19 +58,19 @@ pub(crate) fn host_owner() -> Option<OwnerId> {
 /// Lets this thread run the task that it is about to wait for, if it is a worker of that task's
 /// pool and nobody has begun it.
 ///
-/// A task that is made from another is reached by way of that one.
+/// A task that is made from others is reached by way of those.
 pub(crate) fn help(task: &TaskRef) -> bool {
     let Some(host) = host() else {
         return false;
     };
-    match task.source() {
-        Some(Source::Same(source)) => return help(source),
-        Some(Source::Before(source)) if !task.snapshot().is_queued() => {
-            help(source);
-        }
-        _ => {}
+    let may_run = |task: &TaskRef| host.owner() == task.owner() && task.snapshot().is_ready();
+    if may_run(task) {
+        return host.help(task);
     }
-    host.owner() == task.owner() && task.snapshot().is_ready() && host.help(task)
+    if !task.is_derived() {
+        return false;
+    }
+    task.chain().iter().fold(false, |_, link| may_run(link) && host.help(link))
 }
 
 /// Blocks in `wait`, telling the pool if this thread is a worker.
@@ -81,6 +81,7 @@ pub(crate) fn while_blocked<R>(why: Blocking, wait: impl FnOnce() -> R) -> R {
             self.0.end_blocking(self.1);
         }
     }
+    deliver::catch_up();
     let _ended = host().map(|host| {
         host.begin_blocking(why);
         Ended(host, why)

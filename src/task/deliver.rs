@@ -10,6 +10,9 @@
 use super::cell::{Header, drop_contained};
 use super::panic::contain;
 use super::waiters::{List, Waiter};
+use crate::sync::thread::{const_thread_local, thread_local};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::ptr::NonNull;
 
 /// Delivers a task that has just finished with its outcome in the slot.
@@ -65,7 +68,45 @@ fn admit(takers: List) {
     takers.for_each(|taker| match taker {
         Waiter::Settled(observer, key) => observer.notify(key),
         Waiter::Waker(waker, _) => drop(contain(|| waker.wake())),
-        Waiter::Continuation(proceed) => drop(contain(proceed)),
+        Waiter::Continuation(continuation) => proceed(continuation),
         Waiter::Done(..) | Waiter::Callback(_) => unreachable!("announced before"),
     });
+}
+
+type Continuation = Box<dyn FnOnce() + Send>;
+
+/// How many continuations may run within each other. One that ends a task may set off that task's
+/// own, and so on along a chain of any length; the stack has an end.
+const NESTING: usize = 64;
+
+const_thread_local! { static NESTED: Cell<usize> = Cell::new(0) }
+
+thread_local! {
+    /// Continuations that are too deep to be run where they came up; the outermost one runs them.
+    static DEFERRED: RefCell<VecDeque<Continuation>> = RefCell::new(VecDeque::new());
+}
+
+fn proceed(continuation: Continuation) {
+    let depth = NESTED.with(Cell::get);
+    if depth >= NESTING {
+        DEFERRED.with(|deferred| deferred.borrow_mut().push_back(continuation));
+        return;
+    }
+    NESTED.with(|nested| nested.set(depth + 1));
+    contain(continuation);
+    NESTED.with(|nested| nested.set(depth));
+    if depth == 0 {
+        catch_up();
+    }
+}
+
+/// Runs what was deferred. Called before this thread blocks too, for it may be about to wait for
+/// just that.
+pub(super) fn catch_up() {
+    let depth = NESTED.with(Cell::get);
+    while let Some(next) = DEFERRED.with(|deferred| deferred.borrow_mut().pop_front()) {
+        NESTED.with(|nested| nested.set(1));
+        contain(next);
+        NESTED.with(|nested| nested.set(depth));
+    }
 }

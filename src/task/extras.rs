@@ -2,7 +2,7 @@
 
 use super::task_ref::TaskRef;
 use crate::error::TaskError;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Told of a failure that nobody looked at.
@@ -17,25 +17,41 @@ pub(crate) enum Source {
     Before(TaskRef),
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_unobserved: Option<Unobserved>,
     /// The task borrows the state of the worker that runs it.
     pub(crate) needs_state: bool,
-    pub(crate) source: Option<Source>,
+    /// Forgotten when the source is done, so that a chain of tasks does not keep its beginning.
+    pub(crate) source: Mutex<Option<Source>>,
 }
 
 impl Extras {
-    /// Shared extras, or none if all of it is at its default.
+    /// The same settings, for another task.
+    pub(crate) fn settings(&self) -> Extras {
+        Extras {
+            label: self.label.clone(),
+            timeout: self.timeout,
+            on_unobserved: self.on_unobserved.clone(),
+            needs_state: self.needs_state,
+            source: Mutex::default(),
+        }
+    }
+
+    /// The same settings, for a task that is made from another.
+    pub(crate) fn made_from(self, source: Source) -> Arc<Extras> {
+        Arc::new(Extras { source: Mutex::new(Some(source)), ..self })
+    }
+
+    /// Shared settings, or none if all of them are at their default.
     pub(crate) fn shared(self) -> Option<Arc<Extras>> {
-        let plain = self.label.is_none()
+        let is_plain = self.label.is_none()
             && self.timeout.is_none()
             && self.on_unobserved.is_none()
-            && !self.needs_state
-            && self.source.is_none();
-        (!plain).then(|| Arc::new(self))
+            && !self.needs_state;
+        (!is_plain).then(|| Arc::new(self))
     }
 }
 

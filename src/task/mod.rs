@@ -3,6 +3,7 @@
 mod cell;
 mod context;
 mod deliver;
+mod derived;
 mod extras;
 mod handle;
 mod owner;

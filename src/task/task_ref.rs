@@ -2,7 +2,7 @@
 
 use super::cell::{End, Header};
 use super::deliver;
-use super::extras::{Extras, Source};
+use super::extras::Extras;
 use super::owner::OwnerId;
 use super::state::{Cancel, Snapshot};
 use super::waiters::{Observer, Phase, Waiter};
@@ -94,46 +94,8 @@ impl TaskRef {
         self.header().state.enqueue()
     }
 
-    /// The task that this one is made from.
-    pub(crate) fn source(&self) -> Option<&Source> {
-        self.extras()?.source.as_ref()
-    }
-
-    /// Whether a worker has begun this task, or the work that it is another form of, and this task
-    /// is not done. Between the moments at which the two are done, it still is.
-    pub(crate) fn is_running(&self) -> bool {
-        let now = self.snapshot();
-        match self.source() {
-            Some(Source::Same(source)) => !now.is_done() && source.has_begun(),
-            _ => now.is_running(),
-        }
-    }
-
-    fn has_begun(&self) -> bool {
-        match self.source() {
-            Some(Source::Same(source)) => source.has_begun(),
-            _ => self.snapshot().has_begun(),
-        }
-    }
-
-    /// Cancels the task if it has not begun: its closure is dropped at once, on this thread, and
-    /// everybody who waits is told. What it is made from is cancelled too, if it can be.
-    pub(crate) fn try_cancel(&self) -> Cancelled {
-        if let Some(Source::Same(source)) = self.source()
-            && !self.snapshot().is_done()
-        {
-            let cancelled = source.try_cancel();
-            if cancelled != Cancelled::No {
-                // The source tells this task, but on the thread that has cancelled it, and not
-                // before its closure has been dropped there: this call may come between.
-                self.cancel_own();
-            }
-            return cancelled;
-        }
-        self.cancel_own()
-    }
-
-    /// As [`try_cancel`](Self::try_cancel), without asking the work that this is another form of.
+    /// Cancels this one task if it has not begun; see [`derived`](super::derived) for what it is
+    /// made from.
     pub(super) fn cancel_own(&self) -> Cancelled {
         match self.header().state.cancel() {
             Cancel::Won { waited, queued } => {
@@ -142,9 +104,6 @@ impl TaskRef {
                 if queued {
                     self.owner().with(|owner| owner.task_cancelled());
                 }
-                if let Some(Source::Before(source)) = self.source() {
-                    source.try_cancel();
-                }
                 Cancelled::Now
             }
             Cancel::Already => Cancelled::Before,
@@ -152,30 +111,13 @@ impl TaskRef {
         }
     }
 
-    /// Whether the task is cancelled now, by this call or before.
-    pub(crate) fn cancel(&self) -> bool {
-        self.try_cancel() != Cancelled::No
-    }
-
-    /// Asks a running task to stop. False if it is not running.
-    pub(crate) fn request_stop(&self) -> bool {
-        if let Some(Source::Same(source)) = self.source() {
-            return source.request_stop();
-        }
+    /// Asks this one task to stop, if it is running.
+    pub(super) fn request_stop(&self) -> bool {
         let asked = self.header().state.request_stop();
         if asked {
             self.owner().with(|owner| owner.stop_requested(self));
         }
         asked
-    }
-
-    /// Cancels the task, or asks it to stop if it is running. False if it is done otherwise.
-    pub(crate) fn abort(&self) -> bool {
-        let stopped = self.try_cancel() != Cancelled::No || self.request_stop();
-        if stopped && let Some(Source::Before(source)) = self.source() {
-            source.abort();
-        }
-        stopped
     }
 
     /// Lets a running task time out: its future fails now, whoever blocks is woken, and the task is

@@ -267,7 +267,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        let mut extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
         extras.needs_state = true;
         let stateful = ThreadPoolHandle { extras: extras.shared(), ..self.clone() };
         stateful
@@ -301,9 +301,9 @@ impl<S: 'static> ThreadPoolHandle<S> {
         R: Send + 'static,
     {
         let first = future.into_handle();
-        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
-        extras.source = Some(Source::Before(first.task().clone()));
-        let second = ThreadPoolHandle { extras: extras.shared(), ..self.clone() };
+        let extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
+        let extras = extras.made_from(Source::Before(first.task().clone()));
+        let second = ThreadPoolHandle { extras: Some(extras), ..self.clone() };
         let value = Arc::new(Mutex::new(None));
         let input = Arc::clone(&value);
         let call = Call {
@@ -320,14 +320,17 @@ impl<S: 'static> ThreadPoolHandle<S> {
             None => second.task(call).split(),
             Some(capture) => second.task(Carried { call, carry: capture() }).split(),
         };
-        first.on_settled(move |outcome| match outcome {
-            Ok(output) => {
-                *value.lock() = Some(output);
-                second.enqueue_or_fail(entry);
-            }
-            Err(error) => {
-                if let Some(begun) = entry.begin() {
-                    begun.fail(error);
+        first.on_settled(move |outcome| {
+            entry.forget_source();
+            match outcome {
+                Ok(output) => {
+                    *value.lock() = Some(output);
+                    second.enqueue_or_fail(entry);
+                }
+                Err(error) => {
+                    if let Some(begun) = entry.begin() {
+                        begun.fail(error);
+                    }
                 }
             }
         });
