@@ -206,7 +206,9 @@ fn makes_sense(combination: Combination) -> bool {
     let is_dropped_early =
         matches!(handle, Handle::DroppedBeforeStart | Handle::DroppedWhileRunning);
     let blocks = matches!(waiter, Waiter::Thread | Waiter::Wait);
-    !(needs_running && !predict(combination).runs) && !(is_dropped_early && blocks)
+    let is_impossible =
+        (needs_running && !predict(combination).runs) || (is_dropped_early && blocks);
+    !is_impossible
 }
 
 fn combinations(outcome: Outcome) -> Vec<Combination> {
