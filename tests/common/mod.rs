@@ -40,6 +40,12 @@ pub(crate) fn eventually(mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Lets other threads get on, so that a mistake of theirs has a chance to show. No test depends on
+/// how far they get.
+pub(crate) fn let_others_get_on() {
+    (0..20).for_each(|_| std::thread::yield_now());
+}
+
 /// Waits until the pool has exactly `workers` threads and all of them are asleep. A result can be
 /// seen a moment before its worker is idle.
 #[track_caller]

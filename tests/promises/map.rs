@@ -1,6 +1,6 @@
 //! `map`: lazy, bounded, in order or not, and what ends it (G07, G26, G27).
 
-use crate::common::{BOUND, Drops, Gate, eventually, occupy, within};
+use crate::common::{Drops, Gate, eventually, occupy, within};
 use concurrent_futures::{
     MapOptions, TaskErrorKind, TaskOptions, ThreadPoolExecutor, WhenFull, cancellation_requested,
 };
@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn items(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
@@ -198,20 +198,18 @@ fn a_cancelling_shutdown_mid_iteration_gives_errors() {
 fn the_deadline_is_counted_from_the_call() {
     within(|| {
         let executor = ThreadPoolExecutor::new(1).unwrap();
-        let gate = Gate::new();
-        let latch = gate.latch();
+        let _gate = occupy(&executor, 1);
         let limit = Duration::from_millis(20);
-        let called = std::time::Instant::now();
-        let options = MapOptions::new().timeout(limit);
-        let mut results = executor.map_with(options, move |_| latch.pass(), 0..3);
-        eventually(|| called.elapsed() > 2 * limit);
-        // With no time left, all that `next` can do is look. Waiting again would be waiting for the
-        // gate, so what opens it must not be needed.
-        let error = results.next().unwrap().unwrap_err();
-        let TaskErrorKind::DeadlinePassed { limit: given } = error.kind() else {
-            panic!("{error}");
-        };
-        assert_eq!(*given, limit);
+        // If `next` gave it all the time once more, it would never be faster than that.
+        let is_over_at_once = (0..50).any(|_| {
+            let called = Instant::now();
+            let mut results = executor.map_with(MapOptions::new().timeout(limit), |n| n, 0..3);
+            eventually(|| called.elapsed() > limit);
+            let read = Instant::now();
+            assert!(results.next().unwrap().is_err());
+            read.elapsed() < limit
+        });
+        assert!(is_over_at_once);
     });
 }
 
@@ -313,6 +311,5 @@ fn an_unreachable_deadline_is_no_deadline() {
         assert_eq!(sum, 45);
         let one = executor.spawn(|| 1).result_timeout(Duration::MAX);
         assert_eq!(one.unwrap().unwrap(), 1);
-        assert!(BOUND < Duration::MAX);
     });
 }

@@ -1,7 +1,7 @@
 //! The queue: its bound and its order (G06, G23).
 
 use crate::common::{BOUND, Gate, eventually, is_broken, is_queue_full, is_shut_down};
-use crate::common::{occupy, within};
+use crate::common::{let_others_get_on, occupy, within};
 use concurrent_futures::{
     Future, Order, Refusal, TaskOptions, ThreadPoolBuilder, ThreadPoolExecutor, WhenFull,
 };
@@ -37,7 +37,7 @@ fn block_waits_for_room() {
         let gate = occupy(&executor, 1);
         let queued = executor.spawn(|| 1);
         let (submitter, returned) = submit_elsewhere(&executor);
-        (0..1000).for_each(|_| std::thread::yield_now());
+        let_others_get_on();
         assert!(!returned.load(Ordering::SeqCst), "there is no room yet");
         gate.open();
         assert_eq!(submitter.join().unwrap().result().unwrap(), 7);
@@ -197,7 +197,7 @@ fn shutdown_releases_a_blocked_submitter() {
         let _gate = occupy(&executor, 1);
         let _queued = executor.spawn(|| 1);
         let (submitter, _) = submit_elsewhere(&executor);
-        (0..1000).for_each(|_| std::thread::yield_now());
+        let_others_get_on();
         executor.shutdown(false, false);
         assert!(is_shut_down(&submitter.join().unwrap().result().unwrap_err()));
     });
@@ -221,7 +221,7 @@ fn breaking_releases_a_blocked_submitter() {
         let _busy = occupy(&executor, 1);
         let queued = executor.spawn(|| 1);
         let (submitter, _) = submit_elsewhere(&executor);
-        (0..1000).for_each(|_| std::thread::yield_now());
+        let_others_get_on();
         gate.open();
         assert!(is_broken(&queued.result().unwrap_err()));
         assert!(is_broken(&submitter.join().unwrap().result().unwrap_err()));

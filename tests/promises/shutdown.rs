@@ -1,6 +1,7 @@
 //! Ending an executor: every way, in every order, from everywhere (G02, G15, G16, G17).
 
-use crate::common::{BOUND, Gate, eventually, in_child, is_shut_down, occupy, printed, within};
+use crate::common::{BOUND, Gate, eventually, in_child, is_shut_down, let_others_get_on};
+use crate::common::{occupy, printed, within};
 use concurrent_futures::{
     Future, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle, cancellation_requested,
 };
@@ -222,7 +223,7 @@ fn every_waiting_shutdown_waits_for_the_threads() {
             })
         });
         eventually(|| executor.stats().workers == 0);
-        (0..1000).for_each(|_| thread::yield_now());
+        let_others_get_on();
         assert!(is_over.try_recv().is_err(), "a thread of the pool has not ended yet");
         go.send(()).unwrap();
         closers.into_iter().for_each(|it| it.join().unwrap());

@@ -67,7 +67,9 @@ fn a_panic_with_a_payload_that_panics_when_dropped_costs_no_worker() {
     within(|| {
         let executor = ThreadPoolExecutor::new(1).unwrap();
         let worker = executor.spawn(|| thread::current().id()).result().unwrap();
+        let gate = occupy(&executor, 1);
         drop(executor.spawn(|| panic_any(PanicsOnDrop)));
+        gate.open();
         assert_eq!(executor.spawn(|| thread::current().id()).result().unwrap(), worker);
     });
 }
