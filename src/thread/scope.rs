@@ -100,8 +100,6 @@ struct Shared {
     tasks: AtomicUsize,
     parker: Parker,
     group: Group,
-    /// A task failed and nobody looked.
-    failed: AtomicUsize,
 }
 
 /// Held by a task for as long as anything of it may touch a borrow.
@@ -256,19 +254,18 @@ pub(super) fn run_scope<'env, T>(
     is_failure: impl FnOnce(&T) -> bool,
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 ) -> T {
-    let shared = Arc::new(Shared {
-        tasks: AtomicUsize::new(0),
-        parker: Parker::new(),
-        group: Group::new(),
-        failed: AtomicUsize::new(0),
-    });
-    let unobserved = Arc::clone(&shared);
+    let shared =
+        Arc::new(Shared { tasks: AtomicUsize::new(0), parker: Parker::new(), group: Group::new() });
+    // Tasks that failed and that nobody looked at. Counted apart from `shared`, whose group holds the
+    // tasks: they hold this hook, and a hook that held the group would keep all of them for ever.
+    let failed = Arc::new(AtomicUsize::new(0));
+    let unobserved = Arc::clone(&failed);
     let also = extras.and_then(|extras| extras.on_unobserved.clone());
     let extras = Extras {
         label: extras.and_then(|extras| extras.label.clone()),
         on_unobserved: Some(Arc::new(move |error: &TaskError| {
             // ORDERING: relaxed; read after the scope has seen that the task is over.
-            unobserved.failed.fetch_add(usize::from(error.is_panic()), Ordering::Relaxed);
+            unobserved.fetch_add(usize::from(error.is_panic()), Ordering::Relaxed);
             if let Some(also) = &also {
                 also(error);
             }
@@ -293,7 +290,7 @@ pub(super) fn run_scope<'env, T>(
         Err(payload) => resume_unwind(payload),
         Ok(value) => {
             // ORDERING: relaxed; every task is over, which `wait` has seen with acquire.
-            if shared.failed.load(Ordering::Relaxed) > 0 {
+            if failed.load(Ordering::Relaxed) > 0 {
                 panic!("a task of the scope panicked and nobody looked at its result");
             }
             value
