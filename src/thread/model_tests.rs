@@ -1,1 +1,421 @@
-//! Model tests.
+//! The races of a pool: who sleeps, who is woken, who leaves, and what becomes of the tasks.
+//!
+//! Most models run the pool itself. A task that is left lying while everybody sleeps is a deadlock
+//! that the model reports, since somebody waits for the task before the pool is shut down.
+
+use super::ThreadPoolExecutor;
+use super::bound::{Admission, Bound, WhenFull};
+use super::crew::{Crew, Rest};
+use crate::error::TaskError;
+use crate::future::{Future, Promise};
+use crate::sync::explore::{Counter, Letter, explore, spawn};
+use crate::sync::{Arc, Channel, Parker};
+use crate::task::{Blocking, block_in_place};
+
+fn pool(max_workers: usize) -> ThreadPoolExecutor {
+    ThreadPoolExecutor::new(max_workers).unwrap()
+}
+
+/// Either way to end is right for a task that meets a shutdown, but it is one of the two, and a task
+/// that was refused has not run.
+fn check_ran_or_refused(future: Future<()>, runs: &Counter) {
+    match future.result() {
+        Ok(()) => assert_eq!(runs.get(), 1),
+        Err(error) => {
+            assert!(error.is_refused() || error.is_cancelled(), "{error}");
+            assert_eq!(runs.get(), 0);
+        }
+    }
+}
+
+// ---- the crew alone, with workers that are told what to do ----------------------------------
+
+/// A crew and its queue; the word of a task is only counted.
+struct Yard {
+    crew: Crew,
+    queue: Channel<()>,
+    /// Woken for each task that has been run.
+    ran: Parker,
+}
+
+impl Yard {
+    fn new(limit: usize) -> Arc<Yard> {
+        Arc::new(Yard { crew: Crew::new(limit), queue: Channel::new(), ran: Parker::new() })
+    }
+
+    /// As `Pool::enqueue`; how many threads the caller has to start.
+    #[must_use]
+    fn push(&self) -> usize {
+        self.queue.push(());
+        self.summon()
+    }
+
+    fn summon(&self) -> usize {
+        let summons = self.crew.summon(|| self.queue.len());
+        summons.wake.iter().for_each(|seat| seat.parker.unpark());
+        assert!(!summons.is_stranded);
+        summons.start
+    }
+
+    /// As `Worker::serve`, for one task; the worker has been counted as searching. With `retire` its
+    /// keep-alive is over as soon as it sleeps. How many threads it has to start in its place.
+    fn work(&self, retire: bool) -> usize {
+        let seat = self.crew.join();
+        loop {
+            if self.queue.pop().is_some() {
+                let is_last = self.crew.found();
+                let start = if is_last && self.queue.len() > 0 { self.summon() } else { 0 };
+                self.ran.unpark();
+                return start;
+            }
+            match self.crew.rest(&seat, || self.queue.len() == 0) {
+                Rest::GoOn => {}
+                Rest::Leave(others) => {
+                    return if others && self.queue.len() > 0 { self.summon() } else { 0 };
+                }
+                Rest::Sleep if retire => match self.crew.retire(&seat, || self.queue.len() == 0) {
+                    Rest::GoOn => {}
+                    Rest::Leave(_) => return 0,
+                    Rest::Sleep => seat.parker.park(),
+                },
+                Rest::Sleep => seat.parker.park(),
+            }
+        }
+    }
+
+    /// Has one more worker counted as searching, as if it had been started for a task that somebody
+    /// else took.
+    fn enlist(&self) {
+        assert_eq!(self.crew.summon(|| 1).start, 1);
+    }
+}
+
+/// A worker finds nothing and goes to sleep, while a task is pushed: it sees the task in its last
+/// look, or whoever pushes sees it asleep.
+#[test]
+fn worker_falls_asleep_while_a_task_comes() {
+    explore(3, || {
+        let yard = Yard::new(1);
+        yard.enlist();
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || assert_eq!(theirs.work(false), 0));
+        assert_eq!(yard.push(), 0);
+        yard.ran.park();
+        worker.join();
+    });
+}
+
+/// Two producers each push a task, while the workers go to sleep: both tasks are run, by one worker
+/// or by two.
+#[test]
+fn two_producers_and_falling_asleep() {
+    explore(2, || {
+        let yard = Yard::new(1);
+        yard.enlist();
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || {
+            assert_eq!(theirs.work(false), 0);
+            theirs.crew.search();
+            assert_eq!(theirs.work(false), 0);
+        });
+        let theirs = Arc::clone(&yard);
+        let producer = spawn(move || assert_eq!(theirs.push(), 0));
+        assert_eq!(yard.push(), 0);
+        worker.join();
+        producer.join();
+    });
+}
+
+/// A worker that has slept for its keep-alive leaves, while a task is pushed: the worker stays for
+/// it, or whoever pushes starts another.
+#[test]
+fn worker_retires_while_a_task_comes() {
+    explore(3, || {
+        let yard = Yard::new(1);
+        yard.enlist();
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || assert_eq!(theirs.work(true), 0));
+        for _ in 0..yard.push() {
+            yard.work(false);
+        }
+        yard.ran.park();
+        worker.join();
+    });
+}
+
+/// The pool is made smaller while two workers go to sleep and a task is pushed: one may leave, and
+/// the task is run all the same.
+#[test]
+fn resized_while_a_task_comes() {
+    explore(2, || {
+        let yard = Yard::new(2);
+        assert_eq!(yard.crew.summon(|| 2).start, 2);
+        let workers = [(); 2].map(|()| {
+            let theirs = Arc::clone(&yard);
+            spawn(move || assert_eq!(theirs.work(false), 0))
+        });
+        let theirs = Arc::clone(&yard);
+        let producer = spawn(move || assert_eq!(theirs.push(), 0));
+        yard.crew.resize(1).iter().for_each(|seat| seat.parker.unpark());
+        yard.ran.park();
+        yard.crew.close(false).iter().for_each(|seat| seat.parker.unpark());
+        producer.join();
+        workers.into_iter().for_each(|worker| worker.join());
+    });
+}
+
+/// A worker says that it will block, while a task is pushed: somebody is started in its place.
+#[test]
+fn worker_blocks_while_a_task_comes() {
+    explore(3, || {
+        let yard = Yard::new(1);
+        yard.enlist();
+        assert!(yard.crew.found());
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || {
+            let summons = theirs.crew.begin_blocking(Blocking::Waiting, || theirs.queue.len());
+            for _ in 0..summons.start {
+                theirs.work(false);
+            }
+            theirs.ran.park();
+            assert!(theirs.crew.end_blocking(Blocking::Waiting).is_none());
+        });
+        for _ in 0..yard.push() {
+            yard.work(false);
+        }
+        worker.join();
+    });
+}
+
+// ---- the pool -------------------------------------------------------------------------------
+
+/// A task is submitted while the only worker ends the one before, searches, or falls asleep: it is
+/// run.
+#[test]
+fn one_producer_and_one_worker() {
+    explore(1, || {
+        let executor = pool(1);
+        executor.spawn(|| ()).result().unwrap();
+        executor.spawn(|| ()).result().unwrap();
+    });
+}
+
+/// Two threads submit at once, the first tasks of the pool: one worker is started, and runs both.
+#[test]
+fn two_producers_and_growth() {
+    explore(1, || {
+        let executor = pool(1);
+        let handle = executor.handle();
+        let producer = spawn(move || handle.spawn(|| ()).result().unwrap());
+        executor.spawn(|| ()).result().unwrap();
+        producer.join();
+        assert_eq!(executor.stats().workers, 1);
+    });
+}
+
+/// A worker has found a task that waits for another one, while that one is pushed by somebody who
+/// relied on the worker because it still searched: another worker comes for it.
+#[test]
+fn searcher_found_work_while_a_task_comes() {
+    explore(1, || {
+        let executor = pool(2);
+        let parker = Arc::new(Parker::new());
+        let theirs = Arc::clone(&parker);
+        let first = executor.spawn(move || theirs.park());
+        let second = executor.spawn(move || parker.unpark());
+        first.result().unwrap();
+        second.result().unwrap();
+    });
+}
+
+/// The only worker blocks in its task, while the task is submitted that it waits for: a spare comes.
+#[test]
+fn only_worker_blocks_while_a_task_comes() {
+    explore(1, || {
+        let executor = pool(1);
+        let parker = Arc::new(Parker::new());
+        let theirs = Arc::clone(&parker);
+        let first = executor.spawn(move || block_in_place(|| theirs.park()));
+        let second = executor.spawn(move || parker.unpark());
+        first.result().unwrap();
+        second.result().unwrap();
+    });
+}
+
+/// A task on the only worker submits another and waits for it: it runs it itself.
+#[test]
+fn nested_on_one_worker() {
+    explore(2, || {
+        let executor = pool(1);
+        let handle = executor.handle();
+        let outer = executor.spawn(move || handle.spawn(|| 42).result());
+        assert_eq!(outer.result().unwrap().unwrap(), 42);
+    });
+}
+
+/// A worker waits for a task and runs it itself, while another worker pops it: it runs once.
+#[test]
+fn helped_while_another_worker_pops() {
+    explore(1, || {
+        let executor = pool(2);
+        let handle = executor.handle();
+        let runs = Counter::new();
+        let ran = runs.clone();
+        let outer = executor.spawn(move || handle.spawn(move || ran.add()).result());
+        outer.result().unwrap().unwrap();
+        assert_eq!(runs.get(), 1);
+    });
+}
+
+/// A submits, while B shuts the pool down and waits: the task is run or refused, and never left
+/// lying.
+#[test]
+fn submit_against_shutdown() {
+    explore(2, || {
+        let executor = pool(1);
+        let (handle, runs) = (executor.handle(), Counter::new());
+        let ran = runs.clone();
+        let producer = spawn(move || check_ran_or_refused(handle.spawn(move || ran.add()), &runs));
+        executor.shutdown(true, false);
+        producer.join();
+    });
+}
+
+/// A submits a second task to a pool whose worker sleeps or is about to, while B shuts the pool down:
+/// the task is run or refused.
+#[test]
+fn submit_to_an_idle_worker_against_shutdown() {
+    explore(1, || {
+        let executor = pool(1);
+        executor.spawn(|| ()).result().unwrap();
+        let (handle, runs) = (executor.handle(), Counter::new());
+        let ran = runs.clone();
+        let producer = spawn(move || check_ran_or_refused(handle.spawn(move || ran.add()), &runs));
+        executor.shutdown(true, false);
+        producer.join();
+    });
+}
+
+/// A submits, while B shuts the pool down and cancels what is queued: the task is run, refused or
+/// cancelled.
+#[test]
+fn submit_against_cancelling_shutdown() {
+    explore(2, || {
+        let executor = pool(1);
+        let (handle, runs) = (executor.handle(), Counter::new());
+        let ran = runs.clone();
+        let producer = spawn(move || check_ran_or_refused(handle.spawn(move || ran.add()), &runs));
+        executor.shutdown(true, true);
+        producer.join();
+    });
+}
+
+/// The first worker's initializer fails and breaks the pool, while another task is submitted: both
+/// tasks fail, and say why.
+#[test]
+fn submit_against_break_down() {
+    explore(1, || {
+        let executor = ThreadPoolExecutor::builder()
+            .max_workers(1)
+            .try_initializer(|| Err::<(), _>(TaskError::new(crate::TaskErrorKind::Cancelled)))
+            .build()
+            .unwrap();
+        let first = executor.spawn(|| ());
+        let second = executor.spawn(|| ());
+        assert!(first.result().is_err());
+        assert!(second.result().is_err());
+    });
+}
+
+/// The last task of a scope lets go of what it borrows, while the scope waits for it: what the task
+/// did is visible when the scope is over, and nobody sleeps for ever.
+#[test]
+fn last_guard_against_the_end_of_the_scope() {
+    explore(2, || {
+        let executor = pool(1);
+        let letter = Letter::new();
+        executor.scope(|scope| drop(scope.spawn(|| letter.write(42))));
+        assert_eq!(letter.read(), 42);
+    });
+}
+
+// ---- bounds ---------------------------------------------------------------------------------
+
+/// Two submitters want the only place, while a worker takes out whatever is in: both get in, one
+/// after the other, and there are never two.
+#[test]
+fn two_submitters_and_one_place() {
+    explore(2, || {
+        let shared = Arc::new((Bound::new(1, WhenFull::Block), Channel::new(), Parker::new()));
+        let submit = |shared: &(Bound, Channel<()>, Parker)| {
+            let (bound, queue, pushed) = shared;
+            let push = || {
+                assert_eq!(queue.len(), 0);
+                queue.push(());
+            };
+            let admission = bound.admit(true, || queue.len(), || false, push);
+            assert_eq!(admission, Admission::Admitted);
+            pushed.unpark();
+        };
+        let theirs = Arc::clone(&shared);
+        let submitter = spawn(move || submit(&theirs));
+        let theirs = Arc::clone(&shared);
+        let worker = spawn(move || {
+            let (bound, queue, pushed) = &*theirs;
+            let mut left = 2;
+            while left > 0 {
+                if queue.pop().is_some() {
+                    left -= 1;
+                    bound.release();
+                } else {
+                    pushed.park();
+                }
+            }
+        });
+        submit(&shared);
+        submitter.join();
+        worker.join();
+    });
+}
+
+/// A submitter waits for room, while the queued task is cancelled: the submitter gets its place.
+#[test]
+fn cancel_frees_the_place_of_a_blocked_submitter() {
+    explore(1, || {
+        let executor = ThreadPoolExecutor::builder()
+            .max_workers(1)
+            .queue_capacity(1, WhenFull::Block)
+            .build()
+            .unwrap();
+        let (promise, gate) = Promise::<()>::new();
+        let busy = executor.spawn(move || drop(gate.result()));
+        // Admitted once the worker has begun the first task, which then waits.
+        let queued = executor.spawn(|| ());
+        let handle = executor.handle();
+        let submitter = spawn(move || {
+            let admitted = handle.spawn(|| ());
+            drop(promise);
+            admitted.result().unwrap();
+        });
+        queued.cancel();
+        submitter.join();
+        busy.result().unwrap();
+    });
+}
+
+/// A submitter waits for room, while the pool is closed: it goes away with a refusal.
+#[test]
+fn close_releases_a_blocked_submitter() {
+    explore(3, || {
+        let shared = Arc::new((Bound::new(1, WhenFull::Block), Crew::new(1)));
+        let theirs = Arc::clone(&shared);
+        let submitter = spawn(move || {
+            let is_closed = || theirs.1.is_closed();
+            let admission = theirs.0.admit(true, || 1, is_closed, || unreachable!("it is full"));
+            assert_eq!(admission, Admission::Closed);
+        });
+        assert!(shared.1.close(false).is_empty());
+        shared.0.close();
+        submitter.join();
+    });
+}
