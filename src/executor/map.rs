@@ -395,13 +395,14 @@ impl<I: Iterator, R> Iterator for Map<I, R> {
         if self.is_closed {
             return None;
         }
+        // What was handed out before makes room now, and not while it was in the caller's hands: so
+        // the bound also holds for whoever counts from outside.
+        self.refill();
         loop {
             if let Some(result) = self.ready.next() {
                 self.buffered -= 1;
-                self.refill();
                 return Some(result);
             }
-            self.refill();
             if let Err(error) = self.receive()? {
                 return Some(Err(error));
             }

@@ -13,9 +13,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How many of the oldest futures a worker looks at before it runs one of them itself.
-const HELP_HORIZON: usize = 64;
-
 /// Wake-ups that follow each other faster than this are a burst: the thread that was woken lets the
 /// others run once before it looks, so that one wake-up brings several completions. A completion
 /// after a longer silence is handed out at once. On two busy processors this takes a burst of tiny
@@ -62,8 +59,6 @@ pub struct CompletionQueue<W: Waitable> {
     free: Vec<u32>,
     /// Numbers that were taken out of the inbox together.
     arrived: VecDeque<u32>,
-    /// Slots in the order of pushing, from the oldest that may not be done.
-    oldest: VecDeque<u32>,
     last_woken: Option<Instant>,
 }
 
@@ -81,7 +76,7 @@ struct InboxState {
 }
 
 impl Observer for Inbox {
-    fn notify(&self, key: u32) {
+    fn notify(&self, key: u32) -> Option<Waker> {
         let mut state = self.state.lock();
         state.arrived.push_back(key);
         let waker = state.waker.take();
@@ -90,9 +85,7 @@ impl Observer for Inbox {
         if is_waited {
             self.arrival.notify_one();
         }
-        if let Some(waker) = waker {
-            task::contain(|| waker.wake());
-        }
+        waker
     }
 }
 
@@ -104,7 +97,6 @@ impl<W: Waitable> CompletionQueue<W> {
             slots: Vec::new(),
             free: Vec::new(),
             arrived: VecDeque::new(),
-            oldest: VecDeque::new(),
             last_woken: None,
         }
     }
@@ -137,20 +129,18 @@ impl<W: Waitable> CompletionQueue<W> {
             None => true,
         };
         if is_late {
-            self.inbox.notify(key);
+            if let Some(waker) = self.inbox.notify(key) {
+                waker.wake();
+            }
         }
         self.slots[key as usize] = Some(item);
-        self.oldest.push_back(key);
-        if self.oldest.len() > 2 * self.slots.len().max(16) {
-            self.forget_the_done();
-        }
     }
 
     /// Gives the next future that is done, and waits for it if there is none yet; `None` if the
     /// queue is empty.
     ///
-    /// Blocks until a task is done. On a worker of the pool that the oldest task belongs to, that
-    /// task is run here if none of the oldest 64 has begun.
+    /// Blocks until a task is done. A worker does not begin any of several tasks here, for it could
+    /// get stuck in one while another is done; only the last one left it runs itself.
     pub fn pop(&mut self) -> Option<W> {
         self.pop_until(None)
     }
@@ -172,9 +162,6 @@ impl<W: Waitable> CompletionQueue<W> {
 
     fn vacate(&mut self, key: u32) -> W {
         self.free.push(key);
-        if self.free.len() == self.slots.len() {
-            self.oldest.clear();
-        }
         match self.slots[key as usize].take() {
             Some(item) => item,
             None => unreachable!("a task is done once, and its slot is taken by that"),
@@ -218,47 +205,14 @@ impl<W: Waitable> CompletionQueue<W> {
         has_arrived
     }
 
-    /// Runs the oldest task here, if somebody has to begin one: waiting for any of several, it
-    /// would be wrong to start one while another is about to be done.
-    fn help(&mut self) -> bool {
-        if task::host_owner().is_none() {
+    /// Runs the task here if it is the only one that is left. Of several, the one that is begun may
+    /// need another to be done first, or something that this thread does when another is done.
+    fn help(&self) -> bool {
+        if self.len() > 1 || task::host_owner().is_none() {
             return false;
         }
-        self.forget_the_done();
-        let mut oldest = None;
-        for key in self.oldest.iter().take(HELP_HORIZON) {
-            let item = self.slots[*key as usize].as_ref();
-            let Some(task) = item.and_then(|item| item.awaited().task()) else {
-                continue;
-            };
-            if task.is_running() || task.snapshot().is_done() {
-                return false;
-            }
-            oldest = oldest.or(Some(task));
-        }
-        oldest.is_some_and(task::help)
-    }
-
-    /// Drops from the front of the order what has been given out.
-    fn forget_the_done(&mut self) {
-        while let Some(key) = self.oldest.front()
-            && self.slots[*key as usize].is_none()
-        {
-            self.oldest.pop_front();
-        }
-        if self.oldest.len() > 2 * self.slots.len().max(16) {
-            let mut seen = vec![false; self.slots.len()];
-            let slots = &self.slots;
-            // Of a slot that was used again, the later entry is the right one.
-            let mut kept: VecDeque<u32> = VecDeque::new();
-            for key in self.oldest.iter().rev() {
-                let index = *key as usize;
-                if slots[index].is_some() && !std::mem::replace(&mut seen[index], true) {
-                    kept.push_front(*key);
-                }
-            }
-            self.oldest = kept;
-        }
+        let last = self.slots.iter().flatten().next();
+        last.and_then(|item| item.awaited().task()).is_some_and(task::help)
     }
 
     /// Everything that is left, done or not, in no particular order.

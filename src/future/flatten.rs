@@ -1,7 +1,7 @@
 //! A task's `Err` as a failure of its future.
 
 use super::Future;
-use crate::error::TaskErrorKind;
+use crate::error::{TaskError, TaskErrorKind};
 use crate::task::{Extras, OwnerId, Source, promised};
 use std::error::Error;
 
@@ -41,10 +41,19 @@ where
         let (mut producer, flat) = promised(OwnerId::NOBODY, Some(extras));
         handle.on_settled(move |outcome| {
             let outcome = outcome.and_then(|result| {
-                result.map_err(|error| task.error(TaskErrorKind::Failed(error.into())))
+                result.map_err(|error| match error.into().downcast::<TaskError>() {
+                    // The failure of another task is passed on as it is.
+                    Ok(error) => *error,
+                    Err(error) => task.error(TaskErrorKind::Failed(error)),
+                })
             });
-            // Nobody but the source can have ended it, and the source does so once.
-            let _ = producer.conclude(outcome);
+            let failure = outcome.as_ref().err().cloned();
+            if producer.conclude(outcome).is_err()
+                && let Some(error) = failure.filter(|error| !error.is_cancelled())
+            {
+                // The flattened future was cancelled meanwhile.
+                task.report_unobserved(&error);
+            }
             producer.task().forget_source();
         });
         Future::new(flat)

@@ -29,7 +29,8 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
     if deadline.is_none() && task::help(task) && reached(task.snapshot()) {
         return true;
     }
-    let parker = PARKER.with(Arc::clone);
+    // The thread may be ending, and this thread-local gone: then it waits at a place of its own.
+    let parker = PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
     let observer: Arc<dyn Observer> = parker.clone();
     let waiter = match phase {
         Phase::Done => Waiter::Done(Arc::clone(&observer), 0),

@@ -123,7 +123,9 @@ impl<T> Queue<T> {
 ///
 /// `waiting` is raised before the first entry is taken out of the channel, and [`len`](Fifo::len)
 /// reads the channel before it. Whoever finds an entry missing from the channel has seen a change
-/// that came after the raise, and so sees `waiting`. Poppers that see it wait for the lock.
+/// that came after the raise, and so sees `waiting`. Poppers that see it wait for the lock. One that
+/// looked just before the raise goes to the channel, and may get an entry that is newer than some
+/// that the sweep holds at that moment: then those begin after it, by the length of a sweep.
 #[derive(Debug)]
 pub(crate) struct Fifo<T> {
     channel: Channel<T>,
@@ -142,19 +144,23 @@ impl<T> Fifo<T> {
     }
 
     fn pop(&self) -> Option<T> {
-        // ORDERING: acquire pairs with the release in `sweep`. An old zero leads to the channel,
-        // which is right as long as nothing has been taken out of it by a sweep; and that would
-        // have made the new value visible.
-        if self.waiting.load(Ordering::Acquire) > 0 {
-            let mut front = self.front.lock();
-            let entry = front.pop_front();
-            // ORDERING: release pairs with the acquire above and in `len`.
-            self.waiting.store(front.len(), Ordering::Release);
-            if entry.is_some() {
+        loop {
+            // ORDERING: acquire pairs with the release in `sweep`.
+            if self.waiting.load(Ordering::Acquire) > 0 {
+                let mut front = self.front.lock();
+                let entry = front.pop_front();
+                // ORDERING: release pairs with the acquire above and in `len`.
+                self.waiting.store(front.len(), Ordering::Release);
+                if entry.is_some() {
+                    return entry;
+                }
+            }
+            let entry = self.channel.pop();
+            // ORDERING: acquire, as above: if a sweep has just emptied the channel, look again.
+            if entry.is_some() || self.waiting.load(Ordering::Acquire) == 0 {
                 return entry;
             }
         }
-        self.channel.pop()
     }
 
     fn sweep(&self, is_stale: impl Fn(&T) -> bool) -> Vec<T> {

@@ -100,8 +100,10 @@ fn serve(shared: &Shared) {
     }
 }
 
-impl Drop for Timer {
-    fn drop(&mut self) {
+impl Timer {
+    /// Forgets all alarms, and lets the thread end. Not joined: its thread may be the one that
+    /// calls this, and it holds nothing but the shared part, which says that it is over.
+    pub(crate) fn close(&self) {
         let pending = {
             let mut alarms = self.shared.alarms.lock();
             alarms.closed = true;
@@ -109,9 +111,13 @@ impl Drop for Timer {
         };
         self.shared.changed.notify_one();
         drop(pending);
-        // Not joined: the timer may be dropped by one of its own alarms, and its thread holds
-        // nothing but the shared part, which says that it is over.
         drop(self.thread.lock().take());
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

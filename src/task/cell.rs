@@ -124,6 +124,8 @@ impl std::fmt::Debug for Header {
     }
 }
 
+/// `repr(C)`, so that both are at its start.
+#[repr(C)]
 union Slot<B: Body> {
     body: ManuallyDrop<B>,
     outcome: ManuallyDrop<Result<B::Output, TaskError>>,
@@ -283,7 +285,7 @@ unsafe fn outcome<B: Body>(task: NonNull<Header>) -> NonNull<()> {
     // SAFETY: the caller vouches for a live cell of this type.
     let cell = unsafe { task.cast::<Cell<B>>().as_ref() };
     let slot = cell.slot.with(|slot| slot.cast_mut());
-    // The outcome is a field of a union, at its start whatever the layout.
+    // The outcome is a field of a `repr(C)` union, and so at its start.
     NonNull::new(slot).map_or(NonNull::dangling(), NonNull::cast)
 }
 

@@ -42,12 +42,13 @@ const_thread_local! { static CURRENT: Cell<Option<NonNull<Header>>> = Cell::new(
 
 /// Makes this thread a worker, or an ordinary thread again.
 pub(crate) fn set_host(host: Option<Rc<dyn Host>>) {
-    let previous = HOST.with(|slot| slot.replace(host));
+    let previous = HOST.try_with(|slot| slot.replace(host));
     drop(previous);
 }
 
+/// None too when the thread is ending and its thread-locals are gone.
 fn host() -> Option<Rc<dyn Host>> {
-    HOST.with(|slot| slot.borrow().clone())
+    HOST.try_with(|slot| slot.borrow().clone()).ok().flatten()
 }
 
 /// The pool whose worker this thread is.
@@ -91,13 +92,22 @@ pub(crate) fn while_blocked<R>(why: Blocking, wait: impl FnOnce() -> R) -> R {
 
 /// Runs `code` with `task` as the current one.
 pub(super) fn enter<R>(task: NonNull<Header>, code: impl FnOnce() -> R) -> R {
-    struct Left(Option<NonNull<Header>>);
-    impl Drop for Left {
-        fn drop(&mut self) {
-            CURRENT.with(|current| current.set(self.0));
-        }
-    }
     let _left = Left(CURRENT.with(|current| current.replace(Some(task))));
+    code()
+}
+
+/// Puts back what was the current task before.
+struct Left(Option<NonNull<Header>>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.set(self.0));
+    }
+}
+
+/// Runs `code` that belongs to no task, though a task may have led to it: callbacks, for instance.
+pub(super) fn outside<R>(code: impl FnOnce() -> R) -> R {
+    let _left = Left(CURRENT.with(|current| current.replace(None)));
     code()
 }
 
@@ -140,8 +150,8 @@ fn current<R>(look: impl FnOnce(&Header) -> R) -> Option<R> {
 /// ```
 pub fn cancellation_requested() -> bool {
     let is_pool_stopping =
-        || HOST.with(|slot| slot.borrow().as_ref().is_some_and(|host| host.is_stopping()));
-    current(|task| task.heed(is_pool_stopping())).unwrap_or(false)
+        || HOST.try_with(|slot| slot.borrow().as_ref().is_some_and(|it| it.is_stopping()));
+    current(|task| task.heed(is_pool_stopping().unwrap_or(false))).unwrap_or(false)
 }
 
 /// The label of the task that this thread is running, if there is one.

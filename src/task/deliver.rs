@@ -8,12 +8,14 @@
 //! of one callback or waker costs neither the others nor this thread.
 
 use super::cell::{Header, drop_contained};
+use super::context::outside;
 use super::panic::contain;
 use super::waiters::{List, Waiter};
 use crate::sync::thread::{const_thread_local, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
+use std::task::Waker;
 
 /// Delivers a task that has just finished with its outcome in the slot.
 ///
@@ -23,17 +25,20 @@ use std::ptr::NonNull;
 pub(super) unsafe fn settling(task: NonNull<Header>) {
     // SAFETY: the caller vouches that the task is live.
     let header = unsafe { task.as_ref() };
-    let takers = announce(task, header.waiters.take());
-    let before = header.state.settle();
-    if !before.has_handle() {
-        // SAFETY: the handle went while the task was settling, and left the outcome to the runner.
-        unsafe { drop_contained(task, true) };
-    }
-    admit(takers);
-    if before.is_waited() {
-        let late = announce(task, header.waiters.take());
-        admit(late);
-    }
+    outside(|| {
+        let takers = announce(task, header.waiters.take());
+        let before = header.state.settle();
+        if !before.has_handle() {
+            // SAFETY: the handle went while the task was settling, and left the outcome to its
+            // runner.
+            unsafe { drop_contained(task, true) };
+        }
+        admit(takers);
+        if before.is_waited() {
+            let late = announce(task, header.waiters.take());
+            admit(late);
+        }
+    });
 }
 
 /// Tells the waiters of a task that was cancelled or has timed out.
@@ -42,8 +47,7 @@ pub(super) unsafe fn settling(task: NonNull<Header>) {
 ///
 /// `task` is live and done without an outcome; the caller holds a reference until this returns.
 pub(super) unsafe fn without_outcome(task: NonNull<Header>, waiters: List) {
-    let takers = announce(task, waiters);
-    admit(takers);
+    outside(|| admit(announce(task, waiters)));
 }
 
 /// Tells the observers and runs the callbacks; what remains wants to take the outcome. Nothing is
@@ -52,7 +56,7 @@ fn announce(task: NonNull<Header>, mut waiters: List) -> List {
     let is_done = |waiter: &Waiter| matches!(waiter, Waiter::Done(..));
     waiters.extract(is_done, |waiter| {
         if let Waiter::Done(observer, key) = waiter {
-            observer.notify(key);
+            wake(observer.notify(key));
         }
     });
     let is_callback = |waiter: &Waiter| matches!(waiter, Waiter::Callback(_));
@@ -66,11 +70,17 @@ fn announce(task: NonNull<Header>, mut waiters: List) -> List {
 
 fn admit(takers: List) {
     takers.for_each(|taker| match taker {
-        Waiter::Settled(observer, key) => observer.notify(key),
-        Waiter::Waker(waker, _) => drop(contain(|| waker.wake())),
+        Waiter::Settled(observer, key) => wake(observer.notify(key)),
+        Waiter::Waker(waker, _) => wake(Some(waker)),
         Waiter::Continuation(continuation) => proceed(continuation),
         Waiter::Done(..) | Waiter::Callback(_) => unreachable!("announced before"),
     });
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        contain(|| waker.wake());
+    }
 }
 
 type Continuation = Box<dyn FnOnce() + Send>;
@@ -89,7 +99,12 @@ thread_local! {
 fn proceed(continuation: Continuation) {
     let depth = NESTED.with(Cell::get);
     if depth >= NESTING {
-        DEFERRED.with(|deferred| deferred.borrow_mut().push_back(continuation));
+        let mut continuation = Some(continuation);
+        let _ = DEFERRED.try_with(|deferred| deferred.borrow_mut().extend(continuation.take()));
+        // If the thread is ending and the list is gone, deeper is all there is.
+        if let Some(continuation) = continuation {
+            contain(continuation);
+        }
         return;
     }
     NESTED.with(|nested| nested.set(depth + 1));
@@ -104,7 +119,8 @@ fn proceed(continuation: Continuation) {
 /// just that.
 pub(super) fn catch_up() {
     let depth = NESTED.with(Cell::get);
-    while let Some(next) = DEFERRED.with(|deferred| deferred.borrow_mut().pop_front()) {
+    let next = || DEFERRED.try_with(|deferred| deferred.borrow_mut().pop_front()).ok().flatten();
+    while let Some(next) = next() {
         NESTED.with(|nested| nested.set(1));
         contain(next);
         NESTED.with(|nested| nested.set(depth));

@@ -1,6 +1,7 @@
 //! A counted reference to a task of any type: what queues, groups and timers hold.
 
 use super::cell::{End, Header};
+use super::context;
 use super::deliver;
 use super::extras::Extras;
 use super::owner::OwnerId;
@@ -100,7 +101,7 @@ impl TaskRef {
         match self.header().state.cancel() {
             Cancel::Won { waited, queued } => {
                 // SAFETY: the cell is live and its own table is used; this call won `cancel`.
-                unsafe { (self.header().table.cancelled)(self.0, waited) };
+                context::outside(|| unsafe { (self.header().table.cancelled)(self.0, waited) });
                 if queued {
                     self.owner().with(|owner| owner.task_cancelled());
                 }
@@ -177,6 +178,11 @@ impl TaskRef {
         drop(self.header().waiters.remove(|waiter| waiter.is_observer(observer, key)));
     }
 
+    /// Reports a failure that this task handed to another one which had ended already.
+    pub(crate) fn report_unobserved(&self, error: &TaskError) {
+        self.header().report_unobserved(error);
+    }
+
     /// Remembers that somebody has seen how the task failed.
     pub(crate) fn observe(&self) {
         self.header().state.observe();
@@ -226,6 +232,6 @@ impl Begun<'_> {
         }
         let fail = self.0.header().table.fail;
         // SAFETY: as in `run`.
-        unsafe { fail(self.0.pointer(), error) };
+        context::outside(|| unsafe { fail(self.0.pointer(), error) });
     }
 }

@@ -12,12 +12,15 @@ use std::task::Waker;
 
 /// Something of ours that is told about a task by a number of its own choosing.
 pub(crate) trait Observer: Send + Sync {
-    fn notify(&self, key: u32);
+    /// Never blocks and calls nobody else's code; a waker that is to be woken is given back.
+    #[must_use]
+    fn notify(&self, key: u32) -> Option<Waker>;
 }
 
 impl Observer for crate::sync::Parker {
-    fn notify(&self, _key: u32) {
+    fn notify(&self, _key: u32) -> Option<Waker> {
         self.unpark();
+        None
     }
 }
 
@@ -119,7 +122,11 @@ impl List {
     pub(crate) fn notify_observers(self) -> List {
         let mut others = List::Empty;
         self.for_each(|waiter| match waiter {
-            Waiter::Done(observer, key) | Waiter::Settled(observer, key) => observer.notify(key),
+            Waiter::Done(observer, key) | Waiter::Settled(observer, key) => {
+                if let Some(waker) = observer.notify(key) {
+                    others.push(Waiter::Waker(waker, key));
+                }
+            }
             other => others.push(other),
         });
         others

@@ -23,6 +23,19 @@ pub enum WhenFull {
     Refuse,
 }
 
+/// How long a submission may wait for room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Not at all.
+    None,
+    /// As the pool's policy says.
+    Policy,
+    /// For as long as it takes.
+    Always,
+    /// It needs none: it goes on with what had room before.
+    Continuation,
+}
+
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) capacity: usize,
@@ -48,10 +61,10 @@ impl Bound {
     }
 
     /// Calls `push` once there is room, if that is before patience and pool are at an end. `push`
-    /// says whether there is one more now; `patient` whether the policy may block at all.
+    /// says whether there is one more now.
     pub(super) fn admit(
         &self,
-        patient: bool,
+        patience: Patience,
         is_closed: impl Fn() -> bool,
         push: impl FnOnce() -> bool,
     ) -> Admission {
@@ -60,22 +73,26 @@ impl Bound {
             if is_closed() {
                 return Some(Admission::Closed);
             }
-            if *waiting >= self.capacity {
+            if *waiting >= self.capacity && patience != Patience::Continuation {
                 return None;
             }
             push.take().map(|push| {
-                *waiting += usize::from(push());
+                if push() {
+                    *waiting += 1;
+                } else {
+                    // It has no use for the room that it may have been woken for.
+                    self.room.notify_one();
+                }
                 Admission::Admitted
             })
         };
         if let Some(admission) = attempt(&mut self.waiting.lock()) {
             return admission;
         }
-        let deadline = match self.policy {
-            _ if !patient => return Admission::Full,
-            WhenFull::Refuse => return Admission::Full,
-            WhenFull::Block => None,
-            WhenFull::BlockFor(limit) => deadline_after(limit),
+        let deadline = match (patience, self.policy) {
+            (Patience::None, _) | (Patience::Policy, WhenFull::Refuse) => return Admission::Full,
+            (Patience::Policy, WhenFull::BlockFor(limit)) => deadline_after(limit),
+            _ => None,
         };
         while_blocked(Blocking::Waiting, || {
             let mut waiting = self.waiting.lock();

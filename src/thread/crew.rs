@@ -40,6 +40,12 @@ pub(super) struct Summons {
     pub(super) is_stranded: bool,
 }
 
+impl Summons {
+    fn len(&self) -> usize {
+        self.wake.len() + self.start
+    }
+}
+
 /// Whether a worker that wanted to leave, or to sleep, may.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -60,6 +66,8 @@ struct Roster {
     limit: usize,
     /// Threads that serve the queue, or have been counted and are being started.
     threads: usize,
+    /// Of these, how many are in the initializer: they will come, but it may take them long.
+    initializing: usize,
     /// Threads that serve no longer and have not ended yet.
     leaving: usize,
     /// Of these, how many wait for a task.
@@ -126,6 +134,7 @@ impl Crew {
         let roster = Roster {
             limit,
             threads: 0,
+            initializing: 0,
             leaving: 0,
             waiting: 0,
             in_place: 0,
@@ -194,15 +203,16 @@ impl Crew {
         }
         let mut summons = Summons::default();
         let missing = queued.saturating_sub(searching(self.word()));
-        for _ in 0..missing {
+        while summons.len() < missing {
             if let Some(seat) = roster.sleepers.pop() {
                 summons.wake.push(seat);
                 self.publish(roster, SEARCHING, SLEEPING);
-            } else if roster.may_grow() {
+            } else if roster.may_grow() && summons.len() + roster.initializing < missing {
                 roster.threads += 1;
                 summons.start += 1;
                 self.publish(roster, SEARCHING, 0);
             } else {
+                // All that may come are there, or on their way.
                 break;
             }
         }
@@ -239,6 +249,26 @@ impl Crew {
         let mut roster = self.roster.lock();
         roster.next_index += 1;
         roster.next_index - 1
+    }
+
+    /// A started thread enters the initializer, and counts as searching no longer: sleepers should
+    /// not wait for it. Whoever else has to come is summoned.
+    pub(super) fn begin_initializing(&self, queued: impl Fn() -> usize) -> Summons {
+        let mut roster = self.roster.lock();
+        roster.initializing += 1;
+        self.publish(&roster, 0, SEARCHING);
+        // ORDERING: sequentially consistent; pairs with the one in `summon`, for a submitter that
+        // relied on this worker because it still searched.
+        fence(Ordering::SeqCst);
+        let queued = queued();
+        self.summon_locked(&mut roster, queued)
+    }
+
+    /// The initializer is over, and the worker searches.
+    pub(super) fn end_initializing(&self) {
+        let mut roster = self.roster.lock();
+        roster.initializing -= 1;
+        self.publish(&roster, SEARCHING, 0);
     }
 
     /// A worker that was not searching begins to.
@@ -293,8 +323,12 @@ impl Crew {
     }
 
     /// A worker that was let go has nothing left to do but to return.
-    pub(super) fn depart(&self) {
+    /// The last one of a closed pool does what is to be done by then.
+    pub(super) fn depart(&self, last_wishes: impl FnOnce()) {
         let mut roster = self.roster.lock();
+        if roster.closed && roster.threads == 0 && roster.leaving == 1 {
+            last_wishes();
+        }
         roster.leaving -= 1;
         if roster.threads + roster.leaving == 0 {
             self.gone.notify_all();

@@ -1,5 +1,6 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
+use super::bound::Patience;
 use super::builder::check_workers;
 use super::call::{Call, Carried, Returnable};
 use super::pool::Pool;
@@ -50,13 +51,15 @@ pub struct ThreadPoolHandle<S = ()> {
     pool: Arc<Pool>,
     extras: Option<Arc<Extras>>,
     priority: i32,
+    patience: Patience,
     state: PhantomData<fn(&mut S)>,
 }
 
 impl<S: 'static> ThreadPoolHandle<S> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         let extras = extras_for(&pool, TaskOptions::new()).shared();
-        ThreadPoolHandle { pool, extras, priority: 0, state: PhantomData }
+        let patience = Patience::Policy;
+        ThreadPoolHandle { pool, extras, priority: 0, patience, state: PhantomData }
     }
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
@@ -71,7 +74,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
     pub fn with(&self, options: TaskOptions) -> ThreadPoolHandle<S> {
         let priority = options.priority;
         let extras = extras_for(&self.pool, options).shared();
-        ThreadPoolHandle { pool: Arc::clone(&self.pool), extras, priority, state: PhantomData }
+        ThreadPoolHandle { extras, priority, ..self.clone() }
     }
 
     /// A way to submit calls that are repeated if they fail; see [`Retrying`].
@@ -123,7 +126,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
             None => self.task(call).split(),
             Some(capture) => self.task(Carried { call, carry: capture() }).split(),
         };
-        self.enqueue_or_fail(entry);
+        enqueue_or_fail(&self.pool, entry, self.priority, self.patience);
         Future::new(handle)
     }
 
@@ -189,7 +192,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         B: Returnable<F, A, Output = R>,
     {
         let entry = fresh.entry();
-        let Err(reason) = self.pool.enqueue(entry.clone(), self.priority, false) else {
+        let Err(reason) = self.pool.enqueue(entry.clone(), self.priority, Patience::None) else {
             return Ok(Future::new(fresh.split().1));
         };
         let reclaimed = fresh.reclaim();
@@ -279,7 +282,9 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// The new task is queued when the first is done. If the first fails, or is cancelled, so is
     /// the second, with the same error, and `function` is dropped. Cancelling the second before it
     /// has begun cancels the first too, if that has not begun; aborting it also asks the first to
-    /// stop. The two may belong to different executors. Never blocks.
+    /// stop. Never blocks, and takes no room in a bounded queue. The two may belong to different
+    /// executors; if it is the same one, it also runs the second after a `shutdown` that came
+    /// between them.
     ///
     /// # Python
     ///
@@ -320,18 +325,19 @@ impl<S: 'static> ThreadPoolHandle<S> {
             None => second.task(call).split(),
             Some(capture) => second.task(Carried { call, carry: capture() }).split(),
         };
+        let before = first.task().clone();
         first.on_settled(move |outcome| {
             entry.forget_source();
             match outcome {
                 Ok(output) => {
                     *value.lock() = Some(output);
-                    second.enqueue_or_fail(entry);
+                    enqueue_or_fail(&second.pool, entry, second.priority, Patience::Continuation);
                 }
-                Err(error) => {
-                    if let Some(begun) = entry.begin() {
-                        begun.fail(error);
-                    }
-                }
+                Err(error) => match entry.begin() {
+                    Some(begun) => begun.fail(error),
+                    None if error.is_cancelled() => {}
+                    None => before.report_unobserved(&error),
+                },
             }
         });
         Future::new(handle)
@@ -371,7 +377,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
         R: Send + 'static,
         I: IntoIterator<Item = A>,
     {
-        let handle = self.clone();
+        // A map keeps what it has in flight within bounds itself, so it waits for room.
+        let handle = ThreadPoolHandle { patience: Patience::Always, ..self.clone() };
         let function = Arc::new(function);
         let submit = move |chunk: Chunk<A>| {
             let function = Arc::clone(&function);
@@ -471,16 +478,17 @@ impl<S: 'static> ThreadPoolHandle<S> {
     {
         Fresh::new(body, self.pool.id, self.extras.clone())
     }
-
-    fn enqueue_or_fail(&self, entry: task::TaskRef) {
-        enqueue_or_fail(&self.pool, entry, self.priority);
-    }
 }
 
 /// Queues a task; one that is refused ends with the reason.
-pub(super) fn enqueue_or_fail(pool: &Pool, entry: task::TaskRef, priority: i32) {
+pub(super) fn enqueue_or_fail(
+    pool: &Pool,
+    entry: task::TaskRef,
+    priority: i32,
+    patience: Patience,
+) {
     let own = entry.clone();
-    if let Err(refusal) = pool.enqueue(entry, priority, true) {
+    if let Err(refusal) = pool.enqueue(entry, priority, patience) {
         pool.refuse(&own, &refusal);
         pool.clean_up(&refusal);
     }
@@ -534,6 +542,7 @@ impl<S> Clone for ThreadPoolHandle<S> {
             pool: Arc::clone(&self.pool),
             extras: self.extras.clone(),
             priority: self.priority,
+            patience: self.patience,
             state: PhantomData,
         }
     }

@@ -4,7 +4,7 @@
 //! [`Pool::run`]. When the pool is over, whatever is left in the queue is ended by
 //! [`Pool::end_queued`]. User code (a closure's drop, a callback) is never called under a lock.
 
-use super::bound::{Admission, Bound};
+use super::bound::{Admission, Bound, Patience};
 use super::builder::Settings;
 use super::crew::{Crew, Summons};
 use super::seat::Seat;
@@ -18,8 +18,8 @@ use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after};
 use crate::task::{self, Begun, Blocking, End, Owner, OwnerId, TaskRef};
 use std::time::Instant;
 
-/// Fewer stale entries than this are left where they are.
-const SWEEP: usize = 64;
+/// Fewer stale entries than this are left where they are: some 100 KiB at the most.
+const SWEEP: usize = 1024;
 
 pub(super) struct Pool {
     pub(super) id: OwnerId,
@@ -88,10 +88,11 @@ impl Pool {
         &self,
         task: TaskRef,
         priority: i32,
-        patient: bool,
+        patience: Patience,
     ) -> Result<(), Refusal> {
-        if let Some(refusal) = self.refusal() {
-            return Err(refusal);
+        let is_closed = || self.crew.is_closed() && !self.may_continue(patience);
+        if is_closed() {
+            return Err(self.refusal().unwrap_or(Refusal::ShutDown));
         }
         let push = || {
             let is_pending = task.enqueue();
@@ -102,20 +103,25 @@ impl Pool {
         };
         match &self.bound {
             None => drop(push()),
-            Some(bound) => {
-                let is_closed = || self.crew.is_closed();
-                match bound.admit(patient, is_closed, push) {
-                    Admission::Admitted => {}
-                    Admission::Full => {
-                        return Err(Refusal::QueueFull { capacity: bound.capacity });
-                    }
-                    Admission::Closed => {
-                        return Err(self.refusal().unwrap_or(Refusal::ShutDown));
-                    }
+            Some(bound) => match bound.admit(patience, is_closed, push) {
+                Admission::Admitted => {}
+                Admission::Full => {
+                    return Err(Refusal::QueueFull { capacity: bound.capacity });
                 }
-            }
+                Admission::Closed => {
+                    return Err(self.refusal().unwrap_or(Refusal::ShutDown));
+                }
+            },
         }
         self.summon()
+    }
+
+    /// Whether a closed pool still takes this: what goes on with a task that one of its own workers
+    /// is at, as long as it runs what is queued. That worker looks at the queue before it leaves.
+    fn may_continue(&self, patience: Patience) -> bool {
+        patience == Patience::Continuation
+            && !self.crew.is_cancelling()
+            && task::host_owner() == Some(self.id)
     }
 
     /// Puts many tasks into the queue and wakes as many workers as they need, once.
@@ -170,13 +176,11 @@ impl Pool {
         let name = format!("{}_{index}", self.settings.thread_name_prefix);
         let body = move || worker::main(pool);
         let thread = thread::spawn(name, self.settings.stack_size, body)?;
+        // A thread that has returned may still be in destructors of its thread-locals: nobody who
+        // submits should wait for those, so it is let go and not joined.
         let mut threads = self.threads.lock();
-        let ended: Vec<_> = threads.extract_if(.., |it| thread::is_finished(it)).collect();
+        threads.retain(|it| !thread::is_finished(it));
         threads.push(thread);
-        drop(threads);
-        for thread in ended {
-            let _ = thread.join();
-        }
         Ok(())
     }
 
@@ -267,6 +271,22 @@ impl Pool {
         let _ = self.summon();
     }
 
+    pub(super) fn begin_initializing(&self) {
+        let summons = self.crew.begin_initializing(|| self.queue.len());
+        let _ = self.answer(summons);
+    }
+
+    /// The last worker has left a closed pool: nothing can time out any more.
+    pub(super) fn end_timer(&self) {
+        self.timer.close();
+    }
+
+    /// How many tasks have been cancelled before they began.
+    pub(super) fn cancelled(&self) -> usize {
+        // ORDERING: relaxed; a count that guards nothing.
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     pub(super) fn end_blocking(&self, why: Blocking) {
         if let Some(spare) = self.crew.end_blocking(why) {
             spare.parker.unpark();
@@ -281,20 +301,11 @@ impl Pool {
     // ---- over -------------------------------------------------------------------------------
 
     /// Stops taking tasks. With `cancel`, what is queued is cancelled, on this thread.
-    pub(super) fn close(&self, cancel: bool) -> usize {
+    pub(super) fn close(&self, cancel: bool) {
         self.close_gate(cancel);
-        if !cancel {
-            return 0;
+        while cancel && let Some(task) = self.queue.pop() {
+            self.discard(&task);
         }
-        let mut cancelled = 0;
-        while let Some(task) = self.queue.pop() {
-            // Cancelling counts the entry as stale; it has just been popped, so it is not.
-            if task.try_cancel() == task::Cancelled::Now {
-                cancelled += 1;
-            }
-            self.forget_stale();
-        }
-        cancelled
     }
 
     /// Tells submitters and sleeping workers that the pool is closed.
@@ -320,9 +331,11 @@ impl Pool {
 
     /// The pool can run nothing any more; everything that is queued fails.
     pub(super) fn break_down(&self, cause: BrokenCause) {
-        let cause = self.broken.lock().get_or_insert(cause).clone();
+        let first = self.broken.lock().get_or_insert_with(|| cause.clone()).clone();
+        // A later cause is somebody else's error, and is dropped without the lock.
+        drop(cause);
         self.close_gate(true);
-        self.end_queued(&Refusal::Broken(cause));
+        self.end_queued(&Refusal::Broken(first));
     }
 
     /// Fails every queued task, since nobody will come for it.

@@ -6,6 +6,7 @@
 //! sound to let the pool, which knows nothing of lifetimes, run the tasks; and the one `unsafe`
 //! block in this file says so to the compiler.
 
+use super::bound::Patience;
 use super::call::{Carry, within};
 use super::handle::enqueue_or_fail;
 use super::pool::Pool;
@@ -190,7 +191,7 @@ impl<'scope> Scope<'scope, '_> {
         let fresh = unsafe { Fresh::borrowing(body, self.pool.id, self.extras.clone()) };
         let (entry, handle) = fresh.split();
         self.shared.group.add_task(entry.clone());
-        enqueue_or_fail(self.pool, entry, self.priority);
+        enqueue_or_fail(self.pool, entry, self.priority, Patience::Policy);
         ScopedFuture { future: Future::new(handle), scope: PhantomData }
     }
 
@@ -254,6 +255,14 @@ impl<T> Waitable for ScopedFuture<'_, T> {
     }
 }
 
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
 pub(super) fn run_scope<'env, T>(
     pool: &Arc<Pool>,
     priority: i32,
@@ -292,7 +301,10 @@ pub(super) fn run_scope<'env, T>(
     if result.as_ref().map_or(true, is_failure) {
         shared.group.cancel();
     }
+    // Were this to unwind, tasks would outlive what they borrow.
+    let no_unwinding = AbortOnUnwind;
     shared.wait();
+    std::mem::forget(no_unwinding);
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(value) => {

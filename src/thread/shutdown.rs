@@ -92,11 +92,13 @@ impl<S: 'static> ThreadPoolHandle<S> {
         if pool.wait_until_gone(deadline_after(drain)) {
             return ShutdownReport::default();
         }
-        let cancelled = pool.close(true);
+        let cancelled_before = pool.cancelled();
+        pool.close(true);
         pool.stop();
         let asked = pool.stats().running;
         let running =
             if pool.wait_until_gone(deadline_after(grace)) { 0 } else { pool.stats().running };
+        let cancelled = pool.cancelled() - cancelled_before;
         ShutdownReport { cancelled, asked, running }
     }
 }

@@ -12,9 +12,26 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// How deep a worker runs tasks within tasks that wait for them. Each level costs the stack of one
-/// task; beyond this the worker blocks instead, and a spare thread goes on with a stack of its own.
+/// How deep a worker runs tasks within tasks that wait for them, as long as half of its stack is
+/// free. Beyond this it blocks instead, and a spare thread goes on with a stack of its own.
 const HELP_DEPTH: usize = 128;
+
+/// What the standard library gives a thread unless it is told otherwise. A program that is told to
+/// use larger stacks by `RUST_MIN_STACK` helps less deep than it could.
+const DEFAULT_STACK: usize = 2 << 20;
+
+/// Roughly how far the stack has grown.
+#[cfg(not(concurrent_futures_loom))]
+fn stack_position() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(std::hint::black_box(&here)).addr()
+}
+
+/// The model's threads have stacks of another kind, and no deep ones.
+#[cfg(concurrent_futures_loom)]
+fn stack_position() -> usize {
+    0
+}
 
 /// How often a worker looks for work again before it goes to sleep, when there is more than one
 /// processor: about two microseconds. Longer saves more wake-ups of some ten microseconds each
@@ -24,12 +41,26 @@ const SPINS: usize = 100;
 #[cfg(concurrent_futures_loom)]
 const SPINS: usize = 0;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// In the initializer: counted, and not yet able to run tasks.
+    Initializing,
+    Serving,
+    /// In the finalizer: not counted any more.
+    Leaving,
+}
+
 struct Worker {
     pool: Arc<Pool>,
     seat: Arc<Seat>,
     depth: Cell<usize>,
     /// What the initializer made. It is lent to one task at a time.
     state: RefCell<Option<Box<dyn Any>>>,
+    stage: Cell<Stage>,
+    /// How many blocking calls it is in. They are nested, and the crew hears of the outermost.
+    blocked: Cell<usize>,
+    /// Where its stack begins, as far as it knows.
+    stack: usize,
 }
 
 const_thread_local! { static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(None) }
@@ -51,18 +82,23 @@ pub(super) fn main(pool: Arc<Pool>) {
         seat,
         depth: Cell::new(0),
         state: RefCell::new(None),
+        stage: Cell::new(Stage::Initializing),
+        blocked: Cell::new(0),
+        stack: stack_position(),
     });
     task::set_host(Some(Rc::clone(&worker) as Rc<dyn Host>));
     WORKER.with(|slot| slot.replace(Some(Rc::clone(&worker))));
     if let Err(cause) = worker.initialize() {
         pool.break_down(cause);
     }
+    worker.stage.set(Stage::Serving);
     worker.serve();
+    worker.stage.set(Stage::Leaving);
     worker.finalize();
     WORKER.with(|slot| drop(slot.replace(None)));
     task::set_host(None);
     drop(worker);
-    pool.crew.depart();
+    pool.crew.depart(|| pool.end_timer());
 }
 
 /// Lends the state of this worker to `code`.
@@ -71,7 +107,7 @@ pub(super) fn main(pool: Arc<Pool>) {
 ///
 /// If this is no worker with a state of that type: only tasks that were submitted for it call this.
 pub(super) fn with_state<S: 'static, R>(code: impl FnOnce(&mut S) -> R) -> R {
-    let worker = WORKER.with(|slot| slot.borrow().clone());
+    let worker = WORKER.try_with(|slot| slot.borrow().clone()).ok().flatten();
     let Some(worker) = worker else {
         unreachable!("a task for a worker's state runs on a worker");
     };
@@ -83,6 +119,17 @@ pub(super) fn with_state<S: 'static, R>(code: impl FnOnce(&mut S) -> R) -> R {
 }
 
 impl Worker {
+    /// Whether there is stack for one more task within a task.
+    fn has_room(&self) -> bool {
+        let size = self.pool.settings.stack_size.unwrap_or(DEFAULT_STACK);
+        self.depth.get() < HELP_DEPTH && self.stack.abs_diff(stack_position()) < size / 2
+    }
+
+    /// Whether the crew counts this worker.
+    fn is_counted(&self) -> bool {
+        self.stage.get() != Stage::Leaving
+    }
+
     /// Runs the initializer, if there is one. Meanwhile the worker does not count as searching, for
     /// an initializer may take its time.
     fn initialize(&self) -> Result<(), BrokenCause> {
@@ -90,9 +137,9 @@ impl Worker {
             self.state.replace(Some(Box::new(())));
             return Ok(());
         };
-        self.pool.found();
+        self.pool.begin_initializing();
         let made = task::catch(initializer);
-        self.pool.crew.search();
+        self.pool.crew.end_initializing();
         match made {
             Ok(Ok(state)) => {
                 self.state.replace(Some(state));
@@ -223,7 +270,8 @@ impl Host for Worker {
     fn help(&self, task: &TaskRef) -> bool {
         let needs_state = task.extras().is_some_and(|extras| extras.needs_state);
         let is_state_lent = self.state.try_borrow_mut().is_err();
-        if self.depth.get() >= HELP_DEPTH || (needs_state && is_state_lent) {
+        if self.stage.get() != Stage::Serving || !self.has_room() || (needs_state && is_state_lent)
+        {
             return false;
         }
         let Some(begun) = task.begin_ready() else {
@@ -237,11 +285,18 @@ impl Host for Worker {
     }
 
     fn begin_blocking(&self, why: Blocking) {
-        self.pool.begin_blocking(why);
+        let depth = self.blocked.replace(self.blocked.get() + 1);
+        if depth == 0 && self.is_counted() {
+            self.pool.begin_blocking(why);
+        }
     }
 
     fn end_blocking(&self, why: Blocking) {
-        self.pool.end_blocking(why);
+        let depth = self.blocked.get() - 1;
+        self.blocked.set(depth);
+        if depth == 0 && self.is_counted() {
+            self.pool.end_blocking(why);
+        }
     }
 
     fn is_stopping(&self) -> bool {
