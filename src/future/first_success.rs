@@ -32,7 +32,15 @@ pub fn first_success<T>(futures: impl IntoIterator<Item = Future<T>>) -> Result<
     let mut errors: Vec<TaskError> = Vec::new();
     while let Some(future) = queue.pop() {
         match future.result() {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                // Before their drop asks the running ones to stop: a worker that is free by that
+                // would begin the next of them.
+                let losers = queue.into_items();
+                for loser in &losers {
+                    loser.cancel();
+                }
+                return Ok(value);
+            }
             Err(error) => errors.push(error),
         }
     }

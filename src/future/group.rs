@@ -109,8 +109,15 @@ impl Group {
             members.tasks.clone()
         };
         let mut stopped = Stopped::default();
+        // Nobody is asked before all are cancelled that can be: a worker whose task heeds the
+        // request would go on with the next one of this very group.
         for task in &tasks {
-            stop_task(task, stop, &mut stopped);
+            stop_task(task, Stop::Cancel, &mut stopped);
+        }
+        if stop == Stop::Abort {
+            for task in &tasks {
+                stop_task(task, stop, &mut stopped);
+            }
         }
         stopped
     }

@@ -1,6 +1,8 @@
 //! `first_success`.
 
-use crate::common::{OutOfPaper, begun, cancelled, failed, finished, occupy, pool, within};
+use crate::common::{
+    OutOfPaper, begun, cancelled, failed, finished, occupy, pool, running, within,
+};
 use concurrent_futures::{Future, Promise, cancellation_requested, first_success};
 use std::error::Error;
 use std::sync::mpsc::channel;
@@ -36,6 +38,19 @@ fn losers_that_are_running_are_asked_to_stop() {
         has_begun.recv().unwrap();
         assert_eq!(first_success([loser, finished(1)]).unwrap(), 1);
         assert_eq!(stopped.recv(), Ok("stopped"));
+    });
+}
+
+#[test]
+fn no_loser_is_asked_to_stop_before_all_are_cancelled_that_can_be() {
+    within(|| {
+        let (promise, asked) = running();
+        let (_pending, cancelled) = Promise::<u32>::new();
+        let (sender, was_asked) = channel();
+        cancelled
+            .add_done_callback(move |_| sender.send(promise.cancellation_requested()).unwrap());
+        assert_eq!(first_success([asked, cancelled, finished(1)]).unwrap(), 1);
+        assert_eq!(was_asked.recv(), Ok(false));
     });
 }
 

@@ -2,6 +2,7 @@
 
 use crate::common::{OutOfPaper, begun, finished, occupy, pool, running, within};
 use concurrent_futures::{FutureState, Group, Promise, cancellation_requested};
+use std::sync::mpsc::channel;
 
 #[test]
 fn cancelling_a_group_counts_only_what_it_stopped() {
@@ -34,6 +35,19 @@ fn aborting_a_group_counts_what_it_cancelled_and_what_it_asked() {
         assert_eq!((stopped.cancelled, stopped.asked), (3, 1));
         assert!(asked.result().unwrap_err().is_cancelled());
     });
+}
+
+#[test]
+fn nobody_in_a_group_is_asked_to_stop_before_all_are_cancelled_that_can_be() {
+    let (promise, asked) = running();
+    let (_pending, cancelled) = Promise::<u32>::new();
+    let (sender, was_asked) = channel();
+    cancelled.add_done_callback(move |_| sender.send(promise.cancellation_requested()).unwrap());
+    let group = Group::new();
+    group.add(&asked);
+    group.add(&cancelled);
+    group.abort();
+    assert_eq!(was_asked.try_recv(), Ok(false));
 }
 
 #[test]
