@@ -109,8 +109,15 @@ impl Group {
             members.tasks.clone()
         };
         let mut stopped = Stopped::default();
+        // First all that have not begun: a worker that heeds a request to stop must not begin
+        // another of them.
         for task in &tasks {
-            stop_task(task, stop, &mut stopped);
+            stop_task(task, Stop::Cancel, &mut stopped);
+        }
+        if stop == Stop::Abort {
+            for task in &tasks {
+                stop_task(task, Stop::Abort, &mut stopped);
+            }
         }
         stopped
     }
