@@ -267,15 +267,13 @@ impl<R> InFlight<R> {
     }
 
     fn abort(&mut self) {
-        match self {
-            InFlight::Ordered(chunks) => {
-                chunks.drain(..).for_each(|(_, future)| drop(future.cancel_on_drop()));
-            }
-            InFlight::Unordered(chunks) => {
-                let chunks = std::mem::take(chunks).into_items();
-                chunks.into_iter().for_each(|(_, future)| drop(future.cancel_on_drop()));
-            }
-        }
+        let chunks: Vec<_> = match self {
+            InFlight::Ordered(chunks) => chunks.drain(..).collect(),
+            InFlight::Unordered(chunks) => std::mem::take(chunks).into_items(),
+        };
+        // First all that have not begun: a worker that stops for us must not begin another of them.
+        chunks.iter().for_each(|(_, future)| _ = future.cancel());
+        chunks.into_iter().for_each(|(_, future)| drop(future.cancel_on_drop()));
     }
 }
 
