@@ -251,6 +251,9 @@ fn tasks_submitted_together_cost_one_allocation_each() {
 fn waiting_allocates_nothing() {
     let _counted = counted();
     let executor = lifo();
+    // The list of sleeping workers is allocated when the first one falls asleep.
+    executor.spawn(|| 1).result().unwrap();
+    until(|| executor.stats().idle == 1);
     let gate = occupied(&executor);
     let future = executor.spawn(|| 1);
     // Each of these waits in earnest: the worker is busy with another task.
@@ -360,7 +363,9 @@ fn every_way_to_go(executor: ThreadPoolExecutor) {
     drop((promise, broken.0));
 
     // Tasks that are cancelled, or lost with the executor, before they begin.
-    until(|| executor.stats().queued + executor.stats().running == 0);
+    until(|| run.iter().chain(&limited).chain(&panicked).all(Future::done));
+    until(|| flattened.iter().all(Future::done) && chained.iter().all(Future::done));
+    until(|| retried.done() && shared.done());
     let gate = Gate::new();
     let blockers: Vec<_> = (0..executor.max_workers())
         .map(|_| {

@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Gate, HANG, Tally, Token, bounded, until};
+use support::{Gate, HANG, Tally, Token, bounded};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
@@ -288,6 +288,8 @@ struct Played {
     future: Option<Future<Token>>,
     known: Known,
     runs: Arc<AtomicUsize>,
+    /// Its code is over, and so is what it waited for.
+    ended: Gate,
     called_back: Arc<AtomicUsize>,
     callbacks: usize,
 }
@@ -309,7 +311,8 @@ fn play(script: &[Step]) {
         match *step {
             Step::Submit | Step::SubmitNested => {
                 let (runs, value) = (Arc::new(AtomicUsize::new(0)), values.token());
-                let counted = Arc::clone(&runs);
+                let (counted, ended) = (Arc::clone(&runs), Gate::new());
+                let at_the_end = ended.clone();
                 let handle = executor.handle();
                 let nested = matches!(step, Step::SubmitNested);
                 let future = executor.submit(
@@ -323,6 +326,7 @@ fn play(script: &[Step]) {
                                     || handle.try_submit(|()| (), ()).is_err()
                             );
                         }
+                        at_the_end.open();
                         value
                     },
                     value,
@@ -330,7 +334,7 @@ fn play(script: &[Step]) {
                 let known = if is_shut { Known::Refused } else { Known::Runs };
                 let called_back = Arc::default();
                 let future = Some(future);
-                tasks.push(Played { future, known, runs, called_back, callbacks: 0 });
+                tasks.push(Played { future, known, runs, ended, called_back, callbacks: 0 });
             }
             Step::Cancel(n) | Step::Abort(n) => {
                 let Some(index) = chosen(n, &tasks) else { continue };
@@ -406,7 +410,8 @@ fn play(script: &[Step]) {
             Step::Shutdown { cancel } => {
                 // What has not begun is known only of what is held.
                 if cancel && held_from.is_none() {
-                    until(|| executor.stats().queued + executor.stats().running == 0);
+                    let running = tasks.iter().filter(|task| task.known == Known::Runs);
+                    running.for_each(|task| task.ended.wait());
                 }
                 executor.shutdown(false, cancel);
                 is_shut = true;
