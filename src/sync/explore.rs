@@ -5,6 +5,10 @@ use super::thread;
 use std::sync::Arc;
 // What a model only counts with takes no part in the search.
 use std::sync::atomic::AtomicUsize as Count;
+use std::time::Duration;
+
+/// A model that is not through by then ends there. The largest ones are not.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs `body` once for every order of events in which at most `preemptions` times a thread is
 /// interrupted where it need not be; without a limit for every order there is.
@@ -17,6 +21,7 @@ pub(crate) fn explore(
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions.into();
     builder.max_branches = 20_000;
+    builder.max_duration.get_or_insert(PATIENCE);
     builder.check(move || {
         // ORDERING: relaxed; a count that guards nothing.
         counter.fetch_add(1, Ordering::Relaxed);

@@ -164,6 +164,28 @@ fn resized_while_a_task_comes() {
     });
 }
 
+/// A worker that searches finds a task, while another is pushed by somebody who relies on that very
+/// worker because it still searches: somebody else is summoned for the second task.
+#[test]
+fn searcher_finds_one_task_while_another_comes() {
+    explore(3, || {
+        let yard = Yard::new(2);
+        yard.enlist();
+        yard.queue.push(());
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || {
+            for _ in 0..theirs.work(false) {
+                theirs.work(false);
+            }
+        });
+        for _ in 0..yard.push() {
+            yard.work(false);
+        }
+        worker.join();
+        assert_eq!(yard.queue.len(), 0);
+    });
+}
+
 /// A worker says that it will block, while a task is pushed: somebody is started in its place.
 #[test]
 fn worker_blocks_while_a_task_comes() {
