@@ -128,10 +128,8 @@ impl<W: Waitable> CompletionQueue<W> {
             Some(task) => task.add_waiter(Waiter::Done(observer, key)).is_err(),
             None => true,
         };
-        if is_late {
-            if let Some(waker) = self.inbox.notify(key) {
-                waker.wake();
-            }
+        if is_late && let Some(waker) = self.inbox.notify(key) {
+            waker.wake();
         }
         self.slots[key as usize] = Some(item);
     }
