@@ -3,19 +3,16 @@
 use super::wait::distinct;
 use super::{CompletionQueue, Waitable};
 use crate::sync::deadline_after;
-use futures_core::Stream;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Gives futures back in the order in which they are done.
 ///
 /// Takes futures, references, shared futures, or pairs of a key and any of these; of several items
 /// for the same task only the first is kept. Those that are done already come first. The call
-/// itself does not block; the iterator's `next` does, until another task is done. The same value is
-/// a [`Stream`] too. Nothing is kept of a future that has been given out. To add futures while
+/// itself does not block; the iterator's `next` does, until another task is done. Asynchronous code
+/// takes [`into_stream`](AsCompleted::into_stream). Nothing is kept of a future that has been given out. To add futures while
 /// iterating, use a [`CompletionQueue`].
 ///
 /// # Python
@@ -38,7 +35,7 @@ pub fn as_completed<W: Waitable>(futures: impl IntoIterator<Item = W>) -> AsComp
     AsCompleted { queue: distinct(futures).into_iter().collect() }
 }
 
-/// The iterator, and stream, of [`as_completed`].
+/// The iterator of [`as_completed`].
 #[derive(Debug)]
 #[must_use = "nothing is waited for until it is iterated"]
 pub struct AsCompleted<W: Waitable> {
@@ -60,15 +57,26 @@ impl<W: Waitable> Iterator for AsCompleted<W> {
 impl<W: Waitable> ExactSizeIterator for AsCompleted<W> {}
 impl<W: Waitable> FusedIterator for AsCompleted<W> {}
 
-impl<W: Waitable + Unpin> Stream for AsCompleted<W> {
-    type Item = W;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<W>> {
-        Pin::new(&mut self.queue).poll_next(context)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.queue.size_hint()
+impl<W: Waitable> AsCompleted<W> {
+    /// The same as a [`Stream`](futures_core::Stream), for asynchronous code. It is a value of
+    /// another type, because methods such as `next` and `map` would otherwise mean two things.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::as_completed;
+    /// use futures::{StreamExt, executor::block_on};
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(2)?;
+    /// let mut stream = as_completed(executor.submit_all(|n| n * n, [1, 2, 3])).into_stream();
+    /// let mut sum = 0;
+    /// while let Some(future) = block_on(stream.next()) {
+    ///     sum += block_on(future)?;
+    /// }
+    /// assert_eq!(sum, 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_stream(self) -> CompletionQueue<W> {
+        self.queue
     }
 }
 

@@ -59,7 +59,10 @@ const ONLY_HANDLE: u32 = 0;
 /// Called by a task on a worker of the same pool, the blocking methods without a timeout run the
 /// awaited task right there if nobody has begun it, and nothing else; so tasks can submit tasks and
 /// wait for them to any depth on a single worker. A worker that has to block nevertheless is
-/// replaced by a spare thread if all the others are blocked too.
+/// replaced by a spare thread if all the others are blocked too. Waiting for *any* of several
+/// futures begins none of them, unless only one is left. An executor of asynchronous code that
+/// blocks a worker (`block_on`, say) cannot be seen by the pool: wrap it in
+/// [`block_in_place`](crate::block_in_place).
 ///
 /// # Python
 ///
@@ -318,8 +321,8 @@ impl<T> Future<T> {
     /// the worker, or whoever cancels it; or here and now if the task is done already. By then the
     /// future is done for everyone and whoever waits has been woken, but the result can be *taken*
     /// only when the callbacks have returned, since they look at it. No lock is held: a callback may
-    /// submit, cancel or shut down. A panic in one is reported by the panic hook and goes no
-    /// further.
+    /// submit, cancel or shut down. But it must not wait for the result of its own future, which is
+    /// waiting for it. A panic in one is reported by the panic hook and goes no further.
     ///
     /// # Python
     ///

@@ -339,7 +339,9 @@ fn submit_against_break_down() {
     explore(1, || {
         let executor = ThreadPoolExecutor::builder()
             .max_workers(1)
-            .try_initializer(|| Err::<(), _>(TaskError::new(crate::error::TaskErrorKind::Cancelled)))
+            .try_initializer(|| {
+                Err::<(), _>(TaskError::new(crate::error::TaskErrorKind::Cancelled))
+            })
             .build()
             .unwrap();
         let first = executor.spawn(|| ());

@@ -3,7 +3,8 @@
 /// A pool's counts at one moment, from [`stats`](crate::ThreadPoolHandle::stats).
 ///
 /// Cheap enough to be polled for a progress display. The counts are read one after the other while
-/// the pool goes on, so a task that moves meanwhile may be counted twice or not at all.
+/// the pool goes on, so a task that moves meanwhile may be counted twice or not at all; and a task
+/// counts as running until just after its future is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {

@@ -223,12 +223,12 @@ fn the_loser_of_a_select_is_cancelled_by_its_drop() {
 }
 
 #[test]
-fn as_completed_is_a_stream() {
+fn as_completed_can_be_a_stream() {
     within(|| {
         let executor = pool(2);
         let completed = as_completed(executor.submit_all(|n| n, 0..10));
-        let values = StreamExt::map(completed, |it| it.result().unwrap());
-        let mut values: Vec<u32> = block_on(StreamExt::collect(values));
+        let values = completed.into_stream().map(|it| it.result().unwrap());
+        let mut values: Vec<u32> = block_on(values.collect());
         values.sort_unstable();
         assert!(values.into_iter().eq(0..10));
     });
