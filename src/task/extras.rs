@@ -2,7 +2,8 @@
 
 use super::task_ref::TaskRef;
 use crate::error::TaskError;
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
+use crate::sync::global::Mutex;
 use std::time::Duration;
 
 /// Told of a failure that nobody looked at.

@@ -4,7 +4,7 @@
 //! that the model reports, since somebody waits for the task before the pool is shut down.
 
 use super::ThreadPoolExecutor;
-use super::bound::{Admission, Bound, WhenFull};
+use super::bound::{Admission, Bound, Patience, WhenFull};
 use super::crew::{Crew, Rest};
 use crate::error::TaskError;
 use crate::future::{Future, Promise};
@@ -376,8 +376,9 @@ fn two_submitters_and_one_place() {
             let push = || {
                 assert_eq!(queue.len(), 0);
                 queue.push(());
+                true
             };
-            let admission = bound.admit(true, || queue.len(), || false, push);
+            let admission = bound.admit(Patience::Policy, || false, push);
             assert_eq!(admission, Admission::Admitted);
             pushed.unpark();
         };
@@ -432,10 +433,13 @@ fn cancel_frees_the_place_of_a_blocked_submitter() {
 fn close_releases_a_blocked_submitter() {
     explore(3, || {
         let shared = Arc::new((Bound::new(1, WhenFull::Block), Crew::new(1)));
+        let first = shared.0.admit(Patience::Policy, || false, || true);
+        assert_eq!(first, Admission::Admitted);
         let theirs = Arc::clone(&shared);
         let submitter = spawn(move || {
             let is_closed = || theirs.1.is_closed();
-            let admission = theirs.0.admit(true, || 1, is_closed, || unreachable!("it is full"));
+            let admission =
+                theirs.0.admit(Patience::Policy, is_closed, || unreachable!("it is full"));
             assert_eq!(admission, Admission::Closed);
         });
         assert!(shared.1.close(false).is_empty());
