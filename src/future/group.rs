@@ -122,6 +122,12 @@ impl Group {
         stopped
     }
 
+    /// Lets go of all tasks.
+    pub(crate) fn forget_all(&self) {
+        let forgotten = std::mem::take(&mut self.members.lock().tasks);
+        drop(forgotten);
+    }
+
     /// The tasks that are not done, oldest first.
     pub(crate) fn unfinished(&self) -> Vec<TaskRef> {
         let members = self.members.lock();

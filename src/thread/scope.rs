@@ -305,6 +305,7 @@ pub(super) fn run_scope<'env, T>(
     let no_unwinding = AbortOnUnwind;
     shared.wait();
     std::mem::forget(no_unwinding);
+    shared.group.forget_all();
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(value) => {
