@@ -47,11 +47,18 @@ struct Yard {
     queue: Channel<()>,
     /// Woken for each task that has been run.
     ran: Parker,
+    /// Woken for each worker that has left.
+    left: Parker,
 }
 
 impl Yard {
     fn new(limit: usize) -> Arc<Yard> {
-        Arc::new(Yard { crew: Crew::new(limit), queue: Channel::new(), ran: Parker::new() })
+        Arc::new(Yard {
+            crew: Crew::new(limit),
+            queue: Channel::new(),
+            ran: Parker::new(),
+            left: Parker::new(),
+        })
     }
 
     /// As `Pool::enqueue`; how many threads the caller has to start.
@@ -82,6 +89,7 @@ impl Yard {
             match self.crew.rest(&seat, || self.queue.len() == 0) {
                 Rest::GoOn => {}
                 Rest::Leave(others) => {
+                    self.left.unpark();
                     return if others && self.queue.len() > 0 { self.summon() } else { 0 };
                 }
                 Rest::Sleep if retire => match self.crew.retire(&seat, || self.queue.len() == 0) {
@@ -171,6 +179,24 @@ fn resized_while_a_task_comes() {
         yard.ran.park();
         yard.crew.close(false).iter().for_each(|seat| seat.parker.unpark());
         producer.join();
+        workers.into_iter().for_each(|worker| worker.join());
+    });
+}
+
+/// The pool is made smaller while two workers go to sleep: one of them leaves, without being asked
+/// by a task.
+#[test]
+fn resized_while_workers_fall_asleep() {
+    explore(3, || {
+        let yard = Yard::new(2);
+        assert_eq!(yard.crew.summon(|| 2).start, 2);
+        let workers = [(); 2].map(|()| {
+            let theirs = Arc::clone(&yard);
+            spawn(move || assert_eq!(theirs.work(false), 0))
+        });
+        yard.crew.resize(1).iter().for_each(|seat| seat.parker.unpark());
+        yard.left.park();
+        yard.crew.close(false).iter().for_each(|seat| seat.parker.unpark());
         workers.into_iter().for_each(|worker| worker.join());
     });
 }
@@ -295,21 +321,6 @@ fn two_producers_and_growth() {
         executor.spawn(|| ()).result().unwrap();
         producer.join();
         assert_eq!(executor.stats().workers, 1);
-    });
-}
-
-/// A worker has found a task that waits for another one, while that one is pushed by somebody who
-/// relied on the worker because it still searched: another worker comes for it.
-#[test]
-fn searcher_found_work_while_a_task_comes() {
-    explore(1, || {
-        let executor = pool(2);
-        let parker = Arc::new(Parker::new());
-        let theirs = Arc::clone(&parker);
-        let first = executor.spawn(move || theirs.park());
-        let second = executor.spawn(move || parker.unpark());
-        first.result().unwrap();
-        second.result().unwrap();
     });
 }
 
