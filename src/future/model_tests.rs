@@ -132,9 +132,15 @@ fn promise_dropped_against_wait() {
 fn source_ended_while_flat_is_cancelled() {
     explore(2, || {
         let drops = Counter::new();
-        let (promise, future) = Promise::<Result<Witness, std::fmt::Error>>::new();
+        let (mut promise, future) = Promise::<Result<Witness, std::fmt::Error>>::new();
         let flat = future.flatten();
-        let maker = keep(promise, Ok(Witness::new(&drops)));
+        let (kept, value) = (Counter::new(), Ok(Witness::new(&drops)));
+        let counter = kept.clone();
+        let maker = spawn(move || {
+            if promise.set_result(value).is_ok() {
+                counter.add();
+            }
+        });
         let is_cancelled = flat.cancel();
         match flat.result() {
             Ok(value) => {
@@ -144,7 +150,7 @@ fn source_ended_while_flat_is_cancelled() {
             Err(error) => assert!(is_cancelled && error.is_cancelled()),
         }
         maker.join();
-        assert_eq!(drops.get(), 1);
+        assert_eq!((kept.get(), drops.get()), (usize::from(!is_cancelled), 1));
     });
 }
 

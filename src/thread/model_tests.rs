@@ -6,9 +6,10 @@
 use super::ThreadPoolExecutor;
 use super::bound::{Admission, Bound, Patience, WhenFull};
 use super::crew::{Crew, Rest};
+use super::scope;
 use crate::error::TaskError;
-use crate::future::{Future, Promise};
-use crate::sync::explore::{Counter, Letter, explore, spawn};
+use crate::future::Promise;
+use crate::sync::explore::{Counter, Letter, Thread, explore, spawn};
 use crate::sync::{Arc, Channel, Parker};
 use crate::task::{Blocking, block_in_place};
 
@@ -16,16 +17,26 @@ fn pool(max_workers: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(max_workers).unwrap()
 }
 
-/// Either way to end is right for a task that meets a shutdown, but it is one of the two, and a task
-/// that was refused has not run.
-fn check_ran_or_refused(future: Future<()>, runs: &Counter) {
-    match future.result() {
-        Ok(()) => assert_eq!(runs.get(), 1),
-        Err(error) => {
-            assert!(error.is_refused() || error.is_cancelled(), "{error}");
-            assert_eq!(runs.get(), 0);
+/// Submits a task on another thread, while the pool is shut down. Either way to end is right, but it
+/// is one of the two: a task that was refused has not run, and one that runs does so before the
+/// shutdown is over.
+fn submit_during_shutdown(executor: &ThreadPoolExecutor, is_over: &Counter) -> Thread {
+    let (handle, is_over) = (executor.handle(), is_over.clone());
+    spawn(move || {
+        let runs = Counter::new();
+        let ran = runs.clone();
+        let future = handle.spawn(move || {
+            ran.add();
+            assert_eq!(is_over.get(), 0, "the shutdown is over");
+        });
+        match future.result() {
+            Ok(()) => assert_eq!(runs.get(), 1),
+            Err(error) => {
+                assert!(error.is_refused() || error.is_cancelled(), "{error}");
+                assert_eq!(runs.get(), 0);
+            }
         }
-    }
+    })
 }
 
 // ---- the crew alone, with workers that are told what to do ----------------------------------
@@ -36,11 +47,18 @@ struct Yard {
     queue: Channel<()>,
     /// Woken for each task that has been run.
     ran: Parker,
+    /// Woken for each worker that has left.
+    left: Parker,
 }
 
 impl Yard {
     fn new(limit: usize) -> Arc<Yard> {
-        Arc::new(Yard { crew: Crew::new(limit), queue: Channel::new(), ran: Parker::new() })
+        Arc::new(Yard {
+            crew: Crew::new(limit),
+            queue: Channel::new(),
+            ran: Parker::new(),
+            left: Parker::new(),
+        })
     }
 
     /// As `Pool::enqueue`; how many threads the caller has to start.
@@ -71,6 +89,7 @@ impl Yard {
             match self.crew.rest(&seat, || self.queue.len() == 0) {
                 Rest::GoOn => {}
                 Rest::Leave(others) => {
+                    self.left.unpark();
                     return if others && self.queue.len() > 0 { self.summon() } else { 0 };
                 }
                 Rest::Sleep if retire => match self.crew.retire(&seat, || self.queue.len() == 0) {
@@ -164,6 +183,24 @@ fn resized_while_a_task_comes() {
     });
 }
 
+/// The pool is made smaller while two workers go to sleep: one of them leaves, without being asked
+/// by a task.
+#[test]
+fn resized_while_workers_fall_asleep() {
+    explore(3, || {
+        let yard = Yard::new(2);
+        assert_eq!(yard.crew.summon(|| 2).start, 2);
+        let workers = [(); 2].map(|()| {
+            let theirs = Arc::clone(&yard);
+            spawn(move || assert_eq!(theirs.work(false), 0))
+        });
+        yard.crew.resize(1).iter().for_each(|seat| seat.parker.unpark());
+        yard.left.park();
+        yard.crew.close(false).iter().for_each(|seat| seat.parker.unpark());
+        workers.into_iter().for_each(|worker| worker.join());
+    });
+}
+
 /// A worker that searches finds a task, while another is pushed by somebody who relies on that very
 /// worker because it still searches: somebody else is summoned for the second task.
 #[test]
@@ -184,6 +221,58 @@ fn searcher_finds_one_task_while_another_comes() {
         worker.join();
         assert_eq!(yard.queue.len(), 0);
     });
+}
+
+/// A worker comes back from a block, one worker is too many, and one of two sleepers is woken to
+/// leave. Meanwhile a task is pushed by somebody who relies on the one that was woken: it takes the
+/// task, or it wakes the other sleeper before it leaves.
+fn one_too_many_leaves_while_a_task_comes(leaves_in_rest: bool) {
+    explore(3, move || {
+        let yard = Yard::new(2);
+        yard.enlist();
+        assert!(yard.crew.found());
+        assert_eq!(yard.crew.begin_blocking(Blocking::InPlace, || 0).start, 0);
+        assert_eq!(yard.crew.summon(|| 2).start, 2);
+        let [_, woken] = [(); 2].map(|()| {
+            let seat = yard.crew.join();
+            assert_eq!(yard.crew.rest(&seat, || true), Rest::Sleep);
+            seat
+        });
+        assert!(Arc::ptr_eq(&yard.crew.end_blocking(Blocking::InPlace).unwrap(), &woken));
+
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || {
+            let is_empty = || theirs.queue.len() == 0;
+            let rest = if !leaves_in_rest {
+                theirs.crew.leave_if_too_many(&woken, true)
+            } else if theirs.queue.pop().is_some() {
+                assert!(theirs.crew.found());
+                return;
+            } else {
+                theirs.crew.rest(&woken, is_empty)
+            };
+            assert_eq!(rest, Rest::Leave(true));
+            if !is_empty() {
+                assert_eq!(theirs.summon(), 0);
+            }
+        });
+        assert_eq!(yard.push(), 0);
+        worker.join();
+        let (_, _, idle) = yard.crew.tally();
+        assert!(yard.queue.len() == 0 || idle == 0, "nobody comes for the task");
+    });
+}
+
+/// The one too many finds that out between two tasks.
+#[test]
+fn one_too_many_leaves_at_once_while_a_task_comes() {
+    one_too_many_leaves_while_a_task_comes(false);
+}
+
+/// The one too many finds that out when it has looked for a task in vain.
+#[test]
+fn one_too_many_leaves_instead_of_sleeping_while_a_task_comes() {
+    one_too_many_leaves_while_a_task_comes(true);
 }
 
 /// A worker says that it will block, while a task is pushed: somebody is started in its place.
@@ -235,21 +324,6 @@ fn two_producers_and_growth() {
     });
 }
 
-/// A worker has found a task that waits for another one, while that one is pushed by somebody who
-/// relied on the worker because it still searched: another worker comes for it.
-#[test]
-fn searcher_found_work_while_a_task_comes() {
-    explore(1, || {
-        let executor = pool(2);
-        let parker = Arc::new(Parker::new());
-        let theirs = Arc::clone(&parker);
-        let first = executor.spawn(move || theirs.park());
-        let second = executor.spawn(move || parker.unpark());
-        first.result().unwrap();
-        second.result().unwrap();
-    });
-}
-
 /// The only worker blocks in its task, while the task is submitted that it waits for: a spare comes.
 #[test]
 fn only_worker_blocks_while_a_task_comes() {
@@ -270,8 +344,11 @@ fn nested_on_one_worker() {
     explore(2, || {
         let executor = pool(1);
         let handle = executor.handle();
-        let outer = executor.spawn(move || handle.spawn(|| 42).result());
-        assert_eq!(outer.result().unwrap().unwrap(), 42);
+        let outer = executor.spawn(move || {
+            let value = handle.spawn(|| 42).result().unwrap();
+            (value, handle.stats().workers)
+        });
+        assert_eq!(outer.result().unwrap(), (42, 1));
     });
 }
 
@@ -295,10 +372,10 @@ fn helped_while_another_worker_pops() {
 fn submit_against_shutdown() {
     explore(2, || {
         let executor = pool(1);
-        let (handle, runs) = (executor.handle(), Counter::new());
-        let ran = runs.clone();
-        let producer = spawn(move || check_ran_or_refused(handle.spawn(move || ran.add()), &runs));
+        let is_over = Counter::new();
+        let producer = submit_during_shutdown(&executor, &is_over);
         executor.shutdown(true, false);
+        is_over.add();
         producer.join();
     });
 }
@@ -310,10 +387,10 @@ fn submit_to_an_idle_worker_against_shutdown() {
     explore(1, || {
         let executor = pool(1);
         executor.spawn(|| ()).result().unwrap();
-        let (handle, runs) = (executor.handle(), Counter::new());
-        let ran = runs.clone();
-        let producer = spawn(move || check_ran_or_refused(handle.spawn(move || ran.add()), &runs));
+        let is_over = Counter::new();
+        let producer = submit_during_shutdown(&executor, &is_over);
         executor.shutdown(true, false);
+        is_over.add();
         producer.join();
     });
 }
@@ -324,10 +401,10 @@ fn submit_to_an_idle_worker_against_shutdown() {
 fn submit_against_cancelling_shutdown() {
     explore(2, || {
         let executor = pool(1);
-        let (handle, runs) = (executor.handle(), Counter::new());
-        let ran = runs.clone();
-        let producer = spawn(move || check_ran_or_refused(handle.spawn(move || ran.add()), &runs));
+        let is_over = Counter::new();
+        let producer = submit_during_shutdown(&executor, &is_over);
         executor.shutdown(true, true);
+        is_over.add();
         producer.join();
     });
 }
@@ -336,7 +413,7 @@ fn submit_against_cancelling_shutdown() {
 /// tasks fail, and say why.
 #[test]
 fn submit_against_break_down() {
-    explore(1, || {
+    explore(2, || {
         let executor = ThreadPoolExecutor::builder()
             .max_workers(1)
             .try_initializer(|| {
@@ -355,7 +432,26 @@ fn submit_against_break_down() {
 /// did is visible when the scope is over, and nobody sleeps for ever.
 #[test]
 fn last_guard_against_the_end_of_the_scope() {
-    explore(2, || {
+    explore(3, || {
+        let shared = Arc::new((Arc::new(scope::Shared::new()), Letter::new()));
+        let theirs = Arc::clone(&shared);
+        let guard = shared.0.guard();
+        let task = spawn(move || {
+            theirs.1.write(42);
+            drop(guard);
+        });
+        shared.0.wait();
+        assert_eq!(shared.1.read(), 42);
+        task.join();
+    });
+}
+
+/// A scope ends after its tasks: nothing of them is kept.
+#[test]
+fn scope_keeps_no_task() {
+    // One order will do, and others would drop the scope's shared part on the worker, whose `Arc` the
+    // model does not see through.
+    explore(0, || {
         let executor = pool(1);
         let letter = Letter::new();
         executor.scope(|scope| drop(scope.spawn(|| letter.write(42))));

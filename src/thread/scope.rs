@@ -97,7 +97,7 @@ pub struct Scope<'scope, 'env: 'scope> {
 
 /// What the tasks share with their scope. It is counted, because the last task still touches it
 /// when the scope may already have seen that all are gone.
-struct Shared {
+pub(super) struct Shared {
     /// Guards that have not been dropped.
     tasks: AtomicUsize,
     parker: Parker,
@@ -105,7 +105,7 @@ struct Shared {
 }
 
 /// Held by a task for as long as anything of it may touch a borrow.
-struct Guard(Arc<Shared>);
+pub(super) struct Guard(Arc<Shared>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -118,7 +118,11 @@ impl Drop for Guard {
 }
 
 impl Shared {
-    fn guard(self: &Arc<Self>) -> Guard {
+    pub(super) fn new() -> Self {
+        Shared { tasks: AtomicUsize::new(0), parker: Parker::new(), group: Group::new() }
+    }
+
+    pub(super) fn guard(self: &Arc<Self>) -> Guard {
         // ORDERING: relaxed; made by the scope's body, or by a task that has a guard itself.
         self.tasks.fetch_add(1, Ordering::Relaxed);
         Guard(Arc::clone(self))
@@ -131,7 +135,7 @@ impl Shared {
 
     /// Blocks until all guards are gone. A worker of the tasks' pool runs those that nobody has
     /// begun: they are all awaited here, so this starts nothing that it does not need.
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         loop {
             let pending = self.group.unfinished();
             let helped = pending.iter().filter(|task| task::help(task)).count();
@@ -270,10 +274,9 @@ pub(super) fn run_scope<'env, T>(
     is_failure: impl FnOnce(&T) -> bool,
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 ) -> T {
-    let shared =
-        Arc::new(Shared { tasks: AtomicUsize::new(0), parker: Parker::new(), group: Group::new() });
-    // Tasks that failed and nobody looked. Not a part of what is shared: the tasks hold this by
-    // their hook, and are held by the group, so that one would keep the other for ever.
+    let shared = Arc::new(Shared::new());
+    // Tasks that failed and that nobody looked at. Counted apart from `shared`, whose group holds
+    // the tasks: they hold this hook, and a hook that held the group would keep them for ever.
     let failed = Arc::new(AtomicUsize::new(0));
     let unobserved = Arc::clone(&failed);
     let also = extras.and_then(|extras| extras.on_unobserved.clone());

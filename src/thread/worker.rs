@@ -218,6 +218,7 @@ impl Worker {
     }
 
     /// Looks for work for a little while; true if there is some.
+    #[cfg_attr(concurrent_futures_loom, allow(clippy::reversed_empty_ranges))]
     fn spin(&self) -> bool {
         if self.pool.settings.processors == 1 {
             return false;
