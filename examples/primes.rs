@@ -87,12 +87,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let order: Vec<_> = found.iter().map(|n| format!("+{}", n - FIRST)).collect();
     println!("\nin the order of completion: {}", order.join(" "));
-    println!("\none after the other  {:8.1?}", median(&mut sequential_times));
-    println!("on {workers} threads         {:8.1?}", median(&mut thread_times));
+    let milliseconds = |times: &mut [Duration]| median(times).as_secs_f64() * 1e3;
+    println!("\none after the other  {:8.1} ms", milliseconds(&mut sequential_times));
+    println!("on {workers} threads         {:8.1} ms", milliseconds(&mut thread_times));
     let speed_up = median(&mut speed_ups);
     let (slowest, fastest) = (speed_ups[0], speed_ups[ROUNDS - 1]);
     println!(
-        "speed-up             {speed_up:8.2}   (median of {ROUNDS}; {slowest:.2} to {fastest:.2})"
+        "speed-up             {speed_up:8.2}    (median of {ROUNDS}; {slowest:.2} to {fastest:.2})"
     );
     Ok(())
 }

@@ -415,11 +415,13 @@ impl Error for AllFailed {
 }
 
 /// The executor could not be built, or resized, as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// `max_workers` was zero, so that no task could ever run.
-    #[error("max_workers must be at least 1; leave it out to use every processor")]
+    #[error(
+        "max_workers must be at least 1; `ThreadPoolExecutor::default()` has one for every processor"
+    )]
     ZeroWorkers,
     /// `max_workers` was beyond what can be counted.
     #[error("max_workers is {asked}, but at most {most} are possible")]
@@ -435,4 +437,11 @@ pub enum BuildError {
     /// The thread name prefix holds a NUL, which no thread name can.
     #[error("thread_name_prefix must not contain a NUL character")]
     NulInThreadName,
+}
+
+/// The same text as `Display`, since this error mostly leaves a program through `main`.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -36,6 +36,7 @@
 //! | handle results as they come | [`as_completed`], [`CompletionQueue`] if more are added meanwhile |
 //! | wait for some of several tasks, or all | [`wait`], [`first_success`] |
 //! | borrow from the stack | [`scope`](ThreadPoolHandle::scope) |
+//! | submit from inside a task, or from elsewhere | [`handle`](ThreadPoolExecutor::handle), which can be cloned and moved |
 //! | go on with a result on the pool | [`then`](ThreadPoolHandle::then) |
 //! | await a result in asynchronous code | `.await` on the [`Future`], under any runtime |
 //! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout) |
@@ -43,6 +44,7 @@
 //! | keep producers from running ahead | [`queue_capacity`](ThreadPoolBuilder::queue_capacity) |
 //! | use a connection or buffer per thread | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
 //! | show progress | [`stats`](ThreadPoolHandle::stats) |
+//! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
 //!
 //! # For those who come from Python
@@ -52,7 +54,7 @@
 //! | `ThreadPoolExecutor(max_workers=4)` | [`ThreadPoolExecutor::new(4)`](ThreadPoolExecutor::new) |
 //! | keyword arguments of the constructor | [`ThreadPoolExecutor::builder`] |
 //! | `with` block | the executor's drop |
-//! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several arguments as a tuple, or captured |
+//! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several as a tuple, `submit(\|(a, b)\| f(a, b), (1, 2))`; none, or captured: [`spawn`](ThreadPoolHandle::spawn) |
 //! | `map(fn, xs, chunksize=, buffersize=, timeout=)` | [`map`](ThreadPoolHandle::map), [`map_with`](ThreadPoolHandle::map_with) |
 //! | `shutdown(wait, cancel_futures=)` | [`shutdown`](ThreadPoolHandle::shutdown), [`shutdown_timeout`](ThreadPoolHandle::shutdown_timeout) |
 //! | `future.result(timeout)` | [`result`](Future::result), [`result_timeout`](Future::result_timeout) |
@@ -65,7 +67,8 @@
 //! # What can be relied on
 //!
 //! - Every future ends: with a value, a failure, or cancelled, whatever becomes of its executor.
-//! - Tasks may submit tasks and wait for them, to any depth, on a single worker.
+//! - Tasks may submit tasks and wait for them, to any depth, on a single worker. (Tasks that wait for
+//!   each other in a circle, or one that waits for itself, wait for ever, as they would anywhere.)
 //! - A cancelled future is done for everyone at once, and its closure and argument are gone.
 //! - None of your code (closures, their drops, callbacks, initializers) runs under a lock of this
 //!   crate, and a panic in it never costs a worker.

@@ -80,7 +80,7 @@ impl MapOptions {
     }
 
     /// Takes and submits the whole input within the call, as Python does unless it is given a
-    /// `buffersize`. The input must end.
+    /// `buffersize`. The input must end. Dropping the map still cancels what has not begun.
     pub fn eager(mut self) -> Self {
         self.eager = true;
         self
@@ -157,7 +157,8 @@ type Submit<A, R> = Box<dyn FnMut(Chunk<A>) -> Future<ChunkOf<R>> + Send>;
 /// # Python
 ///
 /// `Executor.map` with the semantics of Python 3.16, where iteration goes on after an error. Bounded
-/// by default. Several inputs are zipped by the caller.
+/// by default. In Python a map that is dropped before it was read runs all the same; here it is
+/// cancelled, so read it to its end. Several inputs are zipped by the caller.
 ///
 /// # Examples
 ///
@@ -170,7 +171,8 @@ type Submit<A, R> = Box<dyn FnMut(Chunk<A>) -> Future<ChunkOf<R>> + Send>;
 /// assert!(results.next().is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "a map is lazy: items are submitted as results are read"]
+#[must_use = "dropping a map cancels what has not begun: read it to its end, for instance by \
+              `for_each(drop)`, or use `submit_all`"]
 pub struct Map<I: Iterator, R> {
     items: Fuse<I>,
     submit: Submit<I::Item, R>,

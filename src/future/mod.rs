@@ -54,6 +54,10 @@ const ONLY_HANDLE: u32 = 0;
 ///
 /// All that the task did happens before whatever follows a call that found it done.
 ///
+/// The name is also that of the standard library's trait, which every Rust program has in scope:
+/// where the compiler expects a type and finds that trait, or the other way round, an import of
+/// `concurrent_futures::Future`, or a path, is what is missing.
+///
 /// # Waiting on a worker
 ///
 /// Called by a task on a worker of the same pool, the blocking methods without a timeout run the

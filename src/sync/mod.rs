@@ -34,10 +34,9 @@ pub(crate) use parker::Parker;
 pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use timer::Timer;
 
-/// For values that take part in no protocol that is modelled: those that live as long as the program,
-/// and those that are only reached through an `Arc`, of which the model knows nothing.
+/// For values that live as long as the program and take part in no protocol that is modelled.
 pub(crate) mod global {
-    pub(crate) use parking_lot::{Mutex, RwLock};
+    pub(crate) use parking_lot::RwLock;
     pub(crate) use std::sync::Once;
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 }

@@ -2,8 +2,7 @@
 
 use super::task_ref::TaskRef;
 use crate::error::TaskError;
-use crate::sync::Arc;
-use crate::sync::global::Mutex;
+use crate::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Told of a failure that nobody looked at.

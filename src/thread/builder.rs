@@ -136,7 +136,8 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// ([`submit_with_state`](crate::ThreadPoolHandle::submit_with_state)): a connection, a buffer,
     /// a random generator. It stays on its thread, so it need not be `Send`. A panic breaks the
     /// executor: all that is queued, and every later submission, fails with the cause, while tasks
-    /// that have begun end as usual. Replaces an earlier initializer and its finalizer.
+    /// that have begun end as usual. Replaces an earlier initializer and its finalizer. What it makes
+    /// is a part of the executor's type: `ThreadPoolExecutor<N>`.
     ///
     /// # Examples
     ///

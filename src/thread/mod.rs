@@ -90,7 +90,8 @@ impl ThreadPoolExecutor {
     /// let error = ThreadPoolExecutor::new(0).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "max_workers must be at least 1; leave it out to use every processor"
+    ///     "max_workers must be at least 1; \
+    ///      `ThreadPoolExecutor::default()` has one for every processor"
     /// );
     /// ```
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {
