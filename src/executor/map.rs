@@ -355,10 +355,9 @@ impl<I: Iterator, R> Map<I, R> {
         match self.in_flight.pop(remaining)? {
             Popped::Chunk(len, Ok(chunk)) => {
                 self.measure(len, chunk.elapsed);
-                let mut results = chunk.results;
+                let results = chunk.results;
                 debug_assert_eq!(results.len(), len, "only an unwanted chunk stops early");
                 self.buffered -= len - results.len();
-                results.truncate(len);
                 self.ready = results.into_iter();
             }
             Popped::Chunk(len, Err(error)) => {

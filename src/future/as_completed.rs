@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 /// Takes futures, references, shared futures, or pairs of a key and any of these; of several items
 /// for the same task only the first is kept. Those that are done already come first. The call
 /// itself does not block; the iterator's `next` does, until another task is done. Asynchronous code
-/// takes [`into_stream`](AsCompleted::into_stream). Nothing is kept of a future that has been given out. To add futures while
-/// iterating, use a [`CompletionQueue`].
+/// takes [`into_stream`](AsCompleted::into_stream). Nothing is kept of a future that has been given
+/// out. To add futures while iterating, use a [`CompletionQueue`].
 ///
 /// # Python
 ///

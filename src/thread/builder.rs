@@ -1,45 +1,19 @@
-//! The settings of a pool, and the builder that collects them.
+//! The builder, which collects the settings of a pool and checks them.
 
 use super::ThreadPoolExecutor;
 use super::bound::WhenFull;
-use super::call::Carry;
-use super::crew::MAX_THREADS;
 use super::pool::Pool;
+use super::settings::{MAX_WORKERS, Settings, check_workers};
 use crate::error::{BuildError, TaskError};
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys;
-use crate::task::{self, Unobserved};
-use std::any::Any;
+use crate::task;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
-
-type Initializer =
-    Box<dyn Fn() -> Result<Box<dyn Any>, Box<dyn Error + Send + Sync>> + Send + Sync>;
-type Finalizer = Box<dyn Fn(Box<dyn Any>) + Send + Sync>;
-type Context = Box<dyn Fn() -> Carry + Send + Sync>;
-
-/// Most workers that can be asked for; the rest of what can be counted is for spares.
-const MAX_WORKERS: usize = MAX_THREADS / 2;
-
-pub(super) struct Settings {
-    pub(super) max_workers: usize,
-    pub(super) processors: usize,
-    pub(super) thread_name_prefix: String,
-    pub(super) stack_size: Option<usize>,
-    pub(super) keep_alive: Option<Duration>,
-    pub(super) capacity: Option<usize>,
-    pub(super) when_full: WhenFull,
-    pub(super) order: Order,
-    pub(super) initializer: Option<Initializer>,
-    pub(super) finalizer: Option<Finalizer>,
-    pub(super) context: Option<Context>,
-    pub(super) on_unobserved: Option<Unobserved>,
-    pub(super) cancel_on_unwind: bool,
-}
 
 /// Collects the settings of a [`ThreadPoolExecutor`]; from [`ThreadPoolExecutor::builder`].
 ///
@@ -270,16 +244,6 @@ impl<S: 'static> ThreadPoolBuilder<S> {
         }
         task::install_hook();
         Ok(ThreadPoolExecutor::owning(Pool::new(self.settings)))
-    }
-}
-
-pub(super) fn check_workers(max_workers: usize) -> Result<usize, BuildError> {
-    match max_workers {
-        0 => Err(BuildError::ZeroWorkers),
-        asked if asked > MAX_WORKERS => {
-            Err(BuildError::TooManyWorkers { asked, most: MAX_WORKERS })
-        }
-        asked => Ok(asked),
     }
 }
 

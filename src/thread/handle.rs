@@ -1,18 +1,18 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
 use super::bound::Patience;
-use super::builder::check_workers;
 use super::call::{Call, Carried, Returnable};
 use super::pool::Pool;
 use super::retry::Retrying;
 use super::scope::{Scope, run_scope};
+use super::settings::check_workers;
 use super::stats::Stats;
 use super::worker;
 use crate::error::{BuildError, TrySubmitError};
 use crate::executor::{self, Chunk, Executor, Map, MapOptions, Portable, TaskOptions};
 use crate::future::Future;
 use crate::sync::{Arc, Mutex};
-use crate::task::{self, Extras, Fresh, Source};
+use crate::task::{self, Extras, Fresh, Handle, Source, TaskRef};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -121,12 +121,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let call = Call { function, argument };
-        let (entry, handle) = match &self.pool.settings.context {
-            None => self.task(call).split(),
-            Some(capture) => self.task(Carried { call, carry: capture() }).split(),
-        };
-        enqueue_or_fail(&self.pool, entry, self.priority, self.patience);
+        let (entry, handle) = self.call(Call { function, argument });
+        self.pool.enqueue_or_refuse(entry, self.priority, self.patience);
         Future::new(handle)
     }
 
@@ -321,17 +317,14 @@ impl<S: 'static> ThreadPoolHandle<S> {
             },
             argument: (),
         };
-        let (entry, handle) = match &self.pool.settings.context {
-            None => second.task(call).split(),
-            Some(capture) => second.task(Carried { call, carry: capture() }).split(),
-        };
+        let (entry, handle) = second.call(call);
         let before = first.task().clone();
         first.on_settled(move |outcome| {
             entry.forget_source();
             match outcome {
                 Ok(output) => {
                     *value.lock() = Some(output);
-                    enqueue_or_fail(&second.pool, entry, second.priority, Patience::Continuation);
+                    second.pool.enqueue_or_refuse(entry, second.priority, Patience::Continuation);
                 }
                 Err(error) => match entry.begin() {
                     Some(begun) => begun.fail(error),
@@ -471,26 +464,25 @@ impl<S: 'static> ThreadPoolHandle<S> {
         Ok(())
     }
 
+    /// A task for the call, within the context of this thread if the pool carries one.
+    fn call<F, A, R>(&self, call: Call<F, A>) -> (TaskRef, Handle<R>)
+    where
+        F: FnOnce(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        match &self.pool.settings.context {
+            None => self.task(call).split(),
+            Some(capture) => self.task(Carried { call, carry: capture() }).split(),
+        }
+    }
+
     fn task<B>(&self, body: B) -> Fresh<B>
     where
         B: task::Body + Send + 'static,
         B::Output: Send + 'static,
     {
         Fresh::new(body, self.pool.id, self.extras.clone())
-    }
-}
-
-/// Queues a task; one that is refused ends with the reason.
-pub(super) fn enqueue_or_fail(
-    pool: &Pool,
-    entry: task::TaskRef,
-    priority: i32,
-    patience: Patience,
-) {
-    let own = entry.clone();
-    if let Err(refusal) = pool.enqueue(entry, priority, patience) {
-        pool.refuse(&own, &refusal);
-        pool.clean_up(&refusal);
     }
 }
 

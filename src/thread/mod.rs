@@ -9,6 +9,7 @@ mod pool;
 mod retry;
 mod scope;
 mod seat;
+mod settings;
 mod shutdown;
 mod stats;
 mod worker;

@@ -5,9 +5,9 @@
 //! [`Pool::end_queued`]. User code (a closure's drop, a callback) is never called under a lock.
 
 use super::bound::{Admission, Bound, Patience};
-use super::builder::Settings;
 use super::crew::{Crew, Summons};
 use super::seat::Seat;
+use super::settings::Settings;
 use super::stats::Stats;
 use super::worker;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
@@ -78,8 +78,8 @@ impl Pool {
         self.broken.lock().clone()
     }
 
-    /// Puts a task into the queue and sees that somebody comes for it. `patient` says whether it
-    /// may block if the queue is full.
+    /// Puts a task into the queue and sees that somebody comes for it. `patience` says how
+    /// long it may block if the queue is full.
     ///
     /// On an error the task may still stand in the queue, and it is the caller's to end it, and then
     /// to [`clean_up`](Self::clean_up). It may even have been begun by a worker that came late; then
@@ -114,6 +114,14 @@ impl Pool {
             },
         }
         self.summon()
+    }
+
+    /// Puts a task into the queue; one that is refused ends with the reason.
+    pub(super) fn enqueue_or_refuse(&self, task: TaskRef, priority: i32, patience: Patience) {
+        if let Err(refusal) = self.enqueue(task.clone(), priority, patience) {
+            self.refuse(&task, &refusal);
+            self.clean_up(&refusal);
+        }
     }
 
     /// Whether a closed pool still takes this: what goes on with a task that one of its own workers

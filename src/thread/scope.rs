@@ -8,7 +8,6 @@
 
 use super::bound::Patience;
 use super::call::{Carry, within};
-use super::handle::enqueue_or_fail;
 use super::pool::Pool;
 use crate::error::TaskError;
 use crate::future::{Awaited, Future, Group, Waitable, sealed};
@@ -195,7 +194,7 @@ impl<'scope> Scope<'scope, '_> {
         let fresh = unsafe { Fresh::borrowing(body, self.pool.id, self.extras.clone()) };
         let (entry, handle) = fresh.split();
         self.shared.group.add_task(entry.clone());
-        enqueue_or_fail(self.pool, entry, self.priority, Patience::Policy);
+        self.pool.enqueue_or_refuse(entry, self.priority, Patience::Policy);
         ScopedFuture { future: Future::new(handle), scope: PhantomData }
     }
 

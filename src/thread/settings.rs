@@ -1,0 +1,46 @@
+//! What a pool is told once, when it is built.
+
+use super::bound::WhenFull;
+use super::call::Carry;
+use super::crew::MAX_THREADS;
+use crate::error::BuildError;
+use crate::queue::Order;
+use crate::task::Unobserved;
+use std::any::Any;
+use std::error::Error;
+use std::time::Duration;
+
+pub(super) type Initializer =
+    Box<dyn Fn() -> Result<Box<dyn Any>, Box<dyn Error + Send + Sync>> + Send + Sync>;
+pub(super) type Finalizer = Box<dyn Fn(Box<dyn Any>) + Send + Sync>;
+pub(super) type Context = Box<dyn Fn() -> Carry + Send + Sync>;
+
+/// Most workers that can be asked for; the rest of what can be counted is for spares.
+pub(super) const MAX_WORKERS: usize = MAX_THREADS / 2;
+
+pub(super) struct Settings {
+    pub(super) max_workers: usize,
+    pub(super) processors: usize,
+    pub(super) thread_name_prefix: String,
+    pub(super) stack_size: Option<usize>,
+    pub(super) keep_alive: Option<Duration>,
+    pub(super) capacity: Option<usize>,
+    pub(super) when_full: WhenFull,
+    pub(super) order: Order,
+    pub(super) initializer: Option<Initializer>,
+    pub(super) finalizer: Option<Finalizer>,
+    pub(super) context: Option<Context>,
+    pub(super) on_unobserved: Option<Unobserved>,
+    pub(super) cancel_on_unwind: bool,
+}
+
+/// The number of workers, if a pool can have so many.
+pub(super) fn check_workers(max_workers: usize) -> Result<usize, BuildError> {
+    match max_workers {
+        0 => Err(BuildError::ZeroWorkers),
+        asked if asked > MAX_WORKERS => {
+            Err(BuildError::TooManyWorkers { asked, most: MAX_WORKERS })
+        }
+        asked => Ok(asked),
+    }
+}
