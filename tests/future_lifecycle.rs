@@ -710,33 +710,49 @@ fn a_task_that_exceeds_its_time_limit() {
     assert_eq!(play_all(Outcome::TimesOut), COMBINATIONS);
 }
 
-#[test]
-#[ignore = "known bug: `result` of a cancelled or timed out future does not wait for its callbacks"]
-fn result_returns_after_the_callbacks_also_if_the_future_was_cancelled() {
-    let (_promise, future) = Promise::<u32>::new();
-    let group = Group::new();
-    group.add(&future);
-    let (called, may_return) = (Gate::new(), Gate::new());
-    let returned = Gate::new();
-    let (has_been_called, waits_for, at_the_end) =
-        (called.clone(), may_return.clone(), returned.clone());
-    future.add_done_callback(move |_| {
-        has_been_called.open();
-        waits_for.wait();
-        at_the_end.open();
-    });
-    let canceller = std::thread::spawn(move || group.cancel());
+/// Whether `result` returns although a callback, of which `called` tells that it runs, is held by
+/// `held`, until this has been seen.
+fn result_returns_before_the_callback(future: Future<()>, called: &Gate, held: &Gate) -> TaskError {
     called.wait();
     let (sender, receiver) = mpsc::channel();
-    let taker = std::thread::spawn(move || {
-        let result = future.result();
-        sender.send(returned.is_open()).unwrap();
-        result
+    let taker = std::thread::spawn(move || sender.send(future.result()).unwrap());
+    let result = receiver.recv_timeout(HANG);
+    held.open();
+    taker.join().unwrap();
+    result.expect("`result` waits for a callback that has no value to look at").unwrap_err()
+}
+
+/// A callback that is held, and the gates that tell of it and hold it.
+fn held_callback(future: &Future<()>) -> [Gate; 2] {
+    let [called, held] = [Gate::new(), Gate::new()];
+    let (is_called, may_return) = (called.clone(), held.clone());
+    future.add_done_callback(move |_| {
+        is_called.open();
+        may_return.wait();
     });
-    // Whoever takes the result may be anywhere by now; it has to end up behind the callback.
-    std::thread::yield_now();
-    may_return.open();
-    assert!(receiver.recv_timeout(HANG).unwrap(), "the result came before the callback's end");
-    assert!(taker.join().unwrap().unwrap_err().is_cancelled());
-    assert_eq!(canceller.join().unwrap(), 1);
+    [called, held]
+}
+
+#[test]
+fn result_of_a_cancelled_future_does_not_wait_for_its_callbacks() {
+    let (_promise, future) = Promise::<()>::new();
+    let group = Group::new();
+    group.add(&future);
+    let [called, held] = held_callback(&future);
+    let canceller = std::thread::spawn(move || group.cancel());
+    let error = result_returns_before_the_callback(future, &called, &held);
+    canceller.join().unwrap();
+    assert!(error.is_cancelled());
+}
+
+#[test]
+fn result_of_a_future_that_timed_out_does_not_wait_for_its_callbacks() {
+    let mut stage = Stage::new();
+    let occupied = stage.occupy();
+    let hasty = stage.handle.with(TaskOptions::new().timeout(Duration::ZERO));
+    let future = hasty.spawn(|| until(cancellation_requested));
+    let [called, held] = held_callback(&future);
+    occupied.open();
+    let error = result_returns_before_the_callback(future, &called, &held);
+    assert!(error.is_timed_out());
 }

@@ -107,7 +107,9 @@ impl<T> Future<T> {
 
     /// Waits for the task and gives its result.
     ///
-    /// Blocks the thread until the task is done and its callbacks have returned.
+    /// Blocks the thread until the task is done and its callbacks have returned, since they look at
+    /// the result. A task that was cancelled or timed out has none for them to look at: then it
+    /// returns as soon as the task is done.
     ///
     /// # Errors
     ///
@@ -324,9 +326,10 @@ impl<T> Future<T> {
     /// Callbacks run once, in the order in which they were added, on the thread that ends the task:
     /// the worker, or whoever cancels it; or here and now if the task is done already. By then the
     /// future is done for everyone and whoever waits has been woken, but the result can be *taken*
-    /// only when the callbacks have returned, since they look at it. No lock is held: a callback may
-    /// submit, cancel or shut down. But it must not wait for the result of its own future, which is
-    /// waiting for it. A panic in one is reported by the panic hook and goes no further.
+    /// only when the callbacks have returned, since they look at it; the error of a task that was
+    /// cancelled or timed out can be had at once. No lock is held: a callback may submit, cancel or
+    /// shut down. But it must not wait for the result of its own future, which is waiting for it. A
+    /// panic in one is reported by the panic hook and goes no further.
     ///
     /// # Python
     ///

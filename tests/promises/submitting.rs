@@ -111,7 +111,6 @@ fn cancelling_the_second_cancels_the_first() {
 
 /// `then` never blocks, although the queue that its task will stand in is full.
 #[test]
-#[ignore = "known bug: `then` blocks if the first task is done and the bounded queue is full"]
 fn then_does_not_block_on_a_full_queue() {
     within(|| {
         let builder = ThreadPoolExecutor::builder().max_workers(1);

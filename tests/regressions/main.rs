@@ -1,0 +1,19 @@
+//! Faults that were found once, and must not come back: one test for each, with its story.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod blocking;
+mod bounded_queue;
+mod chains;
+mod helping;
+mod initializer;
+mod leaks;
+mod map;
+mod mixture;
+mod order;
+mod refused_threads;
+mod shutdown;
+mod support;
+mod thread_locals;
+mod timers;

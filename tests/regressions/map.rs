@@ -1,0 +1,41 @@
+//! `map`: its bound, and what it gives if the executor refuses.
+
+use crate::common::within;
+use concurrent_futures::{MapOptions, ThreadPoolExecutor, WhenFull};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The pool refuses what finds its queue full, and a map submits more than that at once: at the
+/// first refusal it ended, without a word about the items that were left.
+#[test]
+fn a_map_over_a_full_queue_waits_instead_of_losing_items() {
+    within(|| {
+        let builder = ThreadPoolExecutor::builder().max_workers(1);
+        let executor = builder.queue_capacity(1, WhenFull::Refuse).build().unwrap();
+        let results = executor.map(|n: u32| n, 0..100);
+        assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>(), Vec::from_iter(0..100));
+    });
+}
+
+/// `next` took the following item from the input before it handed its result out, so that for
+/// whoever counted from outside one item too many was on its way.
+#[test]
+fn the_buffersize_holds_also_while_a_result_is_handed_out() {
+    within(|| {
+        let executor = ThreadPoolExecutor::new(1).unwrap();
+        let handed_out = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        let (before, on_their_way) = (Arc::clone(&handed_out), Arc::clone(&most));
+        let input = (0..20).inspect(move |item| {
+            let now = item + 1 - before.load(Ordering::SeqCst);
+            on_their_way.fetch_max(now, Ordering::SeqCst);
+        });
+        let options = MapOptions::new().buffersize(NonZeroUsize::new(2).unwrap());
+        for result in executor.map_with(options, |n| n, input) {
+            result.unwrap();
+            handed_out.fetch_add(1, Ordering::SeqCst);
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 2);
+    });
+}
