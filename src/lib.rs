@@ -95,7 +95,9 @@ pub use error::{
     AllFailed, BrokenCause, BuildError, CompletionTimeout, FutureState, InvalidStateError, Refusal,
     TaskError, TaskErrorKind, TaskPanic, TrySubmitError, WaitTimeout,
 };
-pub use executor::{Executor, Map, MapOptions, Portable, TaskOptions};
+pub use executor::{
+    Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
+};
 pub use future::{
     AsCompleted, AsCompletedTimeout, CancelOnDrop, CompletionQueue, Future, Group, Promise,
     ReturnWhen, SharedFuture, Stopped, Waitable, Waited, as_completed, as_completed_timeout,
@@ -104,6 +106,5 @@ pub use future::{
 pub use queue::Order;
 pub use task::{block_in_place, cancellation_requested, current_label};
 pub use thread::{
-    Retrying, Scope, ScopedFuture, ShutdownReport, Stats, ThreadPoolBuilder, ThreadPoolExecutor,
-    ThreadPoolHandle, WhenFull,
+    Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle,
 };

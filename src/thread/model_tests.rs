@@ -4,9 +4,9 @@
 //! that the model reports, since somebody waits for the task before the pool is shut down.
 
 use super::ThreadPoolExecutor;
-use super::bound::{Admission, Bound, WhenFull};
 use super::crew::{Crew, Rest};
 use crate::error::TaskError;
+use crate::executor::{Admission, Bound, WhenFull};
 use crate::future::{Future, Promise};
 use crate::sync::explore::{Counter, Letter, explore, spawn};
 use crate::sync::{Arc, Channel, Parker};
