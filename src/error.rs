@@ -156,7 +156,7 @@ impl fmt::Display for TaskError {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
             TaskErrorKind::Panicked(panic) => panic.fmt(f),
             TaskErrorKind::TimedOut { limit } => {
-                write!(f, "ran longer than its timeout of {limit:?} and was asked to stop")
+                write!(f, "ran longer than its timeout of {limit:?}")
             }
             TaskErrorKind::Failed(error) => write!(f, "failed: {error}"),
             TaskErrorKind::Refused(refusal) => write!(f, "was refused: {refusal}"),
@@ -278,7 +278,7 @@ pub enum Refusal {
     },
     /// There is no worker, and the operating system refused to start one.
     #[error(
-        "no worker thread could be started: {0}; lower the number of threads or raise the limit"
+        "no worker could be started: {0}; lower the number of workers or raise the system's limit"
     )]
     NoWorker(#[source] Arc<std::io::Error>),
     /// The executor is broken.
@@ -288,22 +288,26 @@ pub enum Refusal {
 
 /// What broke an executor.
 #[derive(Debug, Clone)]
-pub struct BrokenCause(Arc<dyn Error + Send + Sync>);
+pub struct BrokenCause {
+    what: &'static str,
+    cause: Arc<dyn Error + Send + Sync>,
+}
 
 impl BrokenCause {
-    pub(crate) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        BrokenCause(Arc::from(cause.into()))
+    /// `what` says what happened, as the beginning of a sentence that `cause` ends.
+    pub(crate) fn new(what: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        BrokenCause { what, cause: Arc::from(cause.into()) }
     }
 
     /// The cause itself: an initializer's error, or a [`TaskError`] if it panicked.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0
+        &*self.cause
     }
 }
 
 impl fmt::Display for BrokenCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the initializer of a worker failed: {}", self.0)
+        write!(f, "{}: {}", self.what, self.cause)
     }
 }
 
@@ -358,6 +362,35 @@ impl<W> fmt::Display for WaitTimeout<W> {
 }
 
 impl<W: fmt::Debug> Error for WaitTimeout<W> {}
+
+/// Not all futures were done in time; those that were not are given back.
+pub struct CompletionTimeout<W> {
+    /// The futures that were not done.
+    pub pending: Vec<W>,
+    /// How many futures there were in all.
+    pub total: usize,
+    /// The time that was given.
+    pub limit: Duration,
+}
+
+impl<W> fmt::Display for CompletionTimeout<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unfinished, total, limit) = (self.pending.len(), self.total, self.limit);
+        write!(f, "{unfinished} (of {total}) futures unfinished after {limit:?}")
+    }
+}
+
+impl<W> fmt::Debug for CompletionTimeout<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompletionTimeout")
+            .field("unfinished", &self.pending.len())
+            .field("total", &self.total)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
+
+impl<W> Error for CompletionTimeout<W> {}
 
 /// A promise was asked for a step that its state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

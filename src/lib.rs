@@ -95,18 +95,19 @@ mod task;
 mod thread;
 
 pub use error::{
-    AllFailed, BrokenCause, BuildError, FutureState, InvalidStateError, Refusal, TaskError,
-    TaskErrorKind, TaskPanic, TrySubmitError, WaitTimeout,
+    AllFailed, BrokenCause, BuildError, CompletionTimeout, FutureState, InvalidStateError, Refusal,
+    TaskError, TaskErrorKind, TaskPanic, TrySubmitError, WaitTimeout,
 };
-pub use executor::{Executor, Map, MapOptions, Portable, TaskOptions};
+pub use executor::{
+    Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
+};
 pub use future::{
-    AsCompleted, AsCompletedTimeout, CancelOnDrop, CompletionQueue, CompletionTimeout, Future,
-    Group, Promise, ReturnWhen, SharedFuture, Stopped, Waitable, Waited, as_completed,
-    as_completed_timeout, first_success, wait, wait_timeout,
+    AsCompleted, AsCompletedTimeout, CancelOnDrop, CompletionQueue, Future, Group, Promise,
+    ReturnWhen, SharedFuture, Stopped, Waitable, Waited, as_completed, as_completed_timeout,
+    first_success, wait, wait_timeout,
 };
 pub use queue::Order;
 pub use task::{block_in_place, cancellation_requested, current_label};
 pub use thread::{
-    Retrying, Scope, ScopedFuture, ShutdownReport, Stats, ThreadPoolBuilder, ThreadPoolExecutor,
-    ThreadPoolHandle, WhenFull,
+    Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle,
 };

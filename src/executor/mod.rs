@@ -3,12 +3,17 @@
 //! Code written against [`Executor`] moves from one pool to another by changing the constructor.
 //! The pools' own methods take more: closures that capture, for instance, on threads.
 
+mod bound;
 mod map;
 mod options;
+mod report;
 
+pub use bound::WhenFull;
+pub(crate) use bound::{Admission, Bound, Patience};
 pub(crate) use map::{Chunk, run_chunk};
 pub use map::{Map, MapOptions};
 pub use options::TaskOptions;
+pub use report::{ShutdownReport, Stats};
 
 use crate::future::Future;
 use serde::Serialize;

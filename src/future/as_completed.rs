@@ -2,8 +2,8 @@
 
 use super::wait::distinct;
 use super::{CompletionQueue, Waitable};
+use crate::error::CompletionTimeout;
 use crate::sync::deadline_after;
-use std::fmt;
 use std::iter::FusedIterator;
 use std::time::{Duration, Instant};
 
@@ -139,32 +139,3 @@ impl<W: Waitable> Iterator for AsCompletedTimeout<W> {
 }
 
 impl<W: Waitable> FusedIterator for AsCompletedTimeout<W> {}
-
-/// Not all futures were done in time; those that were not are given back.
-pub struct CompletionTimeout<W> {
-    /// The futures that were not done.
-    pub pending: Vec<W>,
-    /// How many futures there were in all.
-    pub total: usize,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unfinished, total, limit) = (self.pending.len(), self.total, self.limit);
-        write!(f, "{unfinished} (of {total}) futures unfinished after {limit:?}")
-    }
-}
-
-impl<W> fmt::Debug for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompletionTimeout")
-            .field("unfinished", &self.pending.len())
-            .field("total", &self.total)
-            .field("limit", &self.limit)
-            .finish()
-    }
-}
-
-impl<W> std::error::Error for CompletionTimeout<W> {}

@@ -2,7 +2,7 @@
 
 use super::Waitable;
 use crate::sync::Mutex;
-use crate::task::{Cancelled, TaskRef};
+use crate::task::{Cancelled, Stop, TaskRef};
 
 /// Tasks that can be stopped together.
 ///
@@ -37,13 +37,6 @@ struct Members {
     kept: usize,
     /// What happens to a task that is added now.
     stopping: Option<Stop>,
-}
-
-/// How far a group has been stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stop {
-    Cancel,
-    Abort,
 }
 
 /// What [`Group::abort`] did.

@@ -19,9 +19,7 @@ mod wait;
 #[cfg(all(test, concurrent_futures_loom))]
 mod model_tests;
 
-pub use as_completed::{
-    AsCompleted, AsCompletedTimeout, CompletionTimeout, as_completed, as_completed_timeout,
-};
+pub use as_completed::{AsCompleted, AsCompletedTimeout, as_completed, as_completed_timeout};
 pub use cancel_on_drop::CancelOnDrop;
 pub use completion_queue::CompletionQueue;
 pub use first_success::first_success;

@@ -6,8 +6,8 @@ use super::extras::Source;
 use super::task_ref::{Cancelled, TaskRef};
 
 /// How far a task is to be stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
     Cancel,
     Abort,
 }

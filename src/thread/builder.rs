@@ -1,10 +1,10 @@
 //! The builder, which collects the settings of a pool and checks them.
 
 use super::ThreadPoolExecutor;
-use super::bound::WhenFull;
 use super::pool::Pool;
 use super::settings::{MAX_WORKERS, Settings, check_workers};
 use crate::error::{BuildError, TaskError};
+use crate::executor::WhenFull;
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};

@@ -1,15 +1,15 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
-use super::bound::Patience;
 use super::call::{Call, Carried, Returnable};
 use super::pool::Pool;
 use super::retry::Retrying;
 use super::scope::{Scope, run_scope};
 use super::settings::check_workers;
-use super::stats::Stats;
 use super::worker;
 use crate::error::{BuildError, TrySubmitError};
-use crate::executor::{self, Chunk, Executor, Map, MapOptions, Portable, TaskOptions};
+use crate::executor::{
+    self, Chunk, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
+};
 use crate::future::Future;
 use crate::sync::{Arc, Mutex};
 use crate::task::{self, Extras, Fresh, Handle, Source, TaskRef};

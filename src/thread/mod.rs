@@ -1,6 +1,5 @@
 #![doc = include_str!("README.md")]
 
-mod bound;
 mod builder;
 mod call;
 mod crew;
@@ -11,19 +10,15 @@ mod scope;
 mod seat;
 mod settings;
 mod shutdown;
-mod stats;
 mod worker;
 
 #[cfg(all(test, concurrent_futures_loom))]
 mod model_tests;
 
-pub use bound::WhenFull;
 pub use builder::ThreadPoolBuilder;
 pub use handle::ThreadPoolHandle;
 pub use retry::Retrying;
 pub use scope::{Scope, ScopedFuture};
-pub use shutdown::ShutdownReport;
-pub use stats::Stats;
 
 use crate::error::BuildError;
 use crate::executor::{Executor, Map, MapOptions, Portable, TaskOptions};

@@ -4,10 +4,10 @@
 //! that the model reports, since somebody waits for the task before the pool is shut down.
 
 use super::ThreadPoolExecutor;
-use super::bound::{Admission, Bound, Patience, WhenFull};
 use super::crew::{Crew, Rest};
 use super::scope;
 use crate::error::TaskError;
+use crate::executor::{Admission, Bound, Patience, WhenFull};
 use crate::future::Promise;
 use crate::sync::explore::{Counter, Letter, Thread, explore, spawn};
 use crate::sync::{Arc, Channel, Parker};

@@ -4,13 +4,12 @@
 //! [`Pool::run`]. When the pool is over, whatever is left in the queue is ended by
 //! [`Pool::end_queued`]. User code (a closure's drop, a callback) is never called under a lock.
 
-use super::bound::{Admission, Bound, Patience};
 use super::crew::{Crew, Summons};
 use super::seat::Seat;
 use super::settings::Settings;
-use super::stats::Stats;
 use super::worker;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::executor::{Admission, Bound, Patience, Stats};
 use crate::queue::Queue;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};

@@ -6,10 +6,10 @@
 //! sound to let the pool, which knows nothing of lifetimes, run the tasks; and the one `unsafe`
 //! block in this file says so to the compiler.
 
-use super::bound::Patience;
 use super::call::{Carry, within};
 use super::pool::Pool;
 use crate::error::TaskError;
+use crate::executor::Patience;
 use crate::future::{Awaited, Future, Group, Waitable, sealed};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Parker};

@@ -1,9 +1,9 @@
 //! What a pool is told once, when it is built.
 
-use super::bound::WhenFull;
 use super::call::Carry;
 use super::crew::MAX_THREADS;
 use crate::error::BuildError;
+use crate::executor::WhenFull;
 use crate::queue::Order;
 use crate::task::Unobserved;
 use std::any::Any;

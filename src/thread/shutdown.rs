@@ -1,27 +1,9 @@
 //! Every way to end a pool.
 
 use super::ThreadPoolHandle;
+use crate::executor::ShutdownReport;
 use crate::sync::deadline_after;
 use std::time::Duration;
-
-/// What [`shutdown_timeout`](ThreadPoolHandle::shutdown_timeout) had to do, and what it left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ShutdownReport {
-    /// Tasks that had not begun in time, and were cancelled.
-    pub cancelled: usize,
-    /// Tasks that were running at that time, and were asked to stop.
-    pub asked: usize,
-    /// Tasks that are still running, because they did not heed the request in time either.
-    pub running: usize,
-}
-
-impl ShutdownReport {
-    /// Whether every task came to its own end in time.
-    pub fn is_clean(&self) -> bool {
-        *self == ShutdownReport::default()
-    }
-}
 
 impl<S: 'static> ThreadPoolHandle<S> {
     /// Stops taking tasks.

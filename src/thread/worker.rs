@@ -133,6 +133,8 @@ impl Worker {
     /// Runs the initializer, if there is one. Meanwhile the worker does not count as searching, for
     /// an initializer may take its time.
     fn initialize(&self) -> Result<(), BrokenCause> {
+        const FAILED: &str = "the initializer of a worker failed";
+
         let Some(initializer) = &self.pool.settings.initializer else {
             self.state.replace(Some(Box::new(())));
             return Ok(());
@@ -145,11 +147,11 @@ impl Worker {
                 self.state.replace(Some(state));
                 Ok(())
             }
-            Ok(Err(error)) => Err(BrokenCause::new(error)),
+            Ok(Err(error)) => Err(BrokenCause::new(FAILED, error)),
             Err(panic) => {
                 let label = Some("initializer".into());
                 let panic = TaskErrorKind::Panicked(panic);
-                Err(BrokenCause::new(TaskError::labelled(panic, label)))
+                Err(BrokenCause::new(FAILED, TaskError::labelled(panic, label)))
             }
         }
     }

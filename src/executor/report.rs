@@ -1,4 +1,4 @@
-//! What an executor is doing, in numbers.
+//! What an executor tells of itself, in numbers: what it is doing, and how it ended.
 
 /// A pool's counts at one moment, from [`stats`](crate::ThreadPoolHandle::stats).
 ///
@@ -18,9 +18,9 @@ pub struct Stats {
     pub failed: usize,
     /// Tasks that were cancelled.
     pub cancelled: usize,
-    /// Worker threads, spares included.
+    /// Workers, spares included.
     pub workers: usize,
-    /// Worker threads that sleep.
+    /// Workers that have nothing to do.
     pub idle: usize,
 }
 
@@ -33,5 +33,24 @@ impl Stats {
     /// Tasks that are over, in whichever way.
     pub fn done(&self) -> usize {
         self.finished + self.failed + self.cancelled
+    }
+}
+
+/// What [`shutdown_timeout`](crate::ThreadPoolHandle::shutdown_timeout) had to do, and what it left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Tasks that had not begun in time, and were cancelled.
+    pub cancelled: usize,
+    /// Tasks that were running at that time, and were asked to stop.
+    pub asked: usize,
+    /// Tasks that are still running, because they did not heed the request in time either.
+    pub running: usize,
+}
+
+impl ShutdownReport {
+    /// Whether every task came to its own end in time.
+    pub fn is_clean(&self) -> bool {
+        *self == ShutdownReport::default()
     }
 }

@@ -25,7 +25,7 @@ pub enum WhenFull {
 
 /// How long a submission may wait for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(crate) enum Patience {
     /// Not at all.
     None,
     /// As the pool's policy says.
@@ -37,8 +37,8 @@ pub(super) enum Patience {
 }
 
 #[derive(Debug)]
-pub(super) struct Bound {
-    pub(super) capacity: usize,
+pub(crate) struct Bound {
+    pub(crate) capacity: usize,
     policy: WhenFull,
     /// How many tasks wait: pushed, and neither begun nor ended.
     waiting: Mutex<usize>,
@@ -48,7 +48,7 @@ pub(super) struct Bound {
 /// What came of asking for room.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Admission {
+pub(crate) enum Admission {
     /// There was room, and the task has been pushed.
     Admitted,
     Full,
@@ -56,13 +56,13 @@ pub(super) enum Admission {
 }
 
 impl Bound {
-    pub(super) fn new(capacity: usize, policy: WhenFull) -> Self {
+    pub(crate) fn new(capacity: usize, policy: WhenFull) -> Self {
         Bound { capacity, policy, waiting: Mutex::new(0), room: Condvar::new() }
     }
 
     /// Calls `push` once there is room, if that is before patience and pool are at an end. `push`
     /// says whether there is one more now.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &self,
         patience: Patience,
         is_closed: impl Fn() -> bool,
@@ -110,13 +110,13 @@ impl Bound {
     }
 
     /// One task has been begun or has ended: there is room for another.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         *self.waiting.lock() -= 1;
         self.room.notify_one();
     }
 
     /// The pool has closed: whoever waits for room waits in vain.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         drop(self.waiting.lock());
         self.room.notify_all();
     }
