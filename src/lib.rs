@@ -69,7 +69,8 @@
 //! - Every future ends: with a value, a failure, or cancelled, whatever becomes of its executor.
 //! - Tasks may submit tasks and wait for them, to any depth, on a single worker. (Tasks that wait for
 //!   each other in a circle, or one that waits for itself, wait for ever, as they would anywhere.)
-//! - A cancelled future is done for everyone at once, and its closure and argument are gone.
+//! - A cancelled future is done for everyone at once; its closure and argument are dropped at once,
+//!   by whoever cancelled it.
 //! - None of your code (closures, their drops, callbacks, initializers) runs under a lock of this
 //!   crate, and a panic in it never costs a worker.
 //! - Refused work comes back, as a failed future or from `try_submit` with function and argument.

@@ -105,7 +105,7 @@ impl MapOptions {
 /// What a task that ran a chunk gives.
 #[derive(Debug)]
 pub(crate) struct ChunkOf<R> {
-    pub(crate) results: Vec<Result<R, TaskError>>,
+    pub(crate) results: Each<Result<R, TaskError>>,
     /// How long it took.
     pub(crate) elapsed: Duration,
 }
@@ -113,7 +113,7 @@ pub(crate) struct ChunkOf<R> {
 /// Items on their way to a worker.
 #[derive(Debug)]
 pub(crate) struct Chunk<A> {
-    pub(crate) items: Vec<A>,
+    pub(crate) items: Each<A>,
     /// How many items may begin between two looks at whether the chunk is still wanted.
     pub(crate) stride: usize,
 }
@@ -124,19 +124,38 @@ pub(crate) struct Chunk<A> {
 /// items up to the next panic, for it costs more than a small item does.
 pub(crate) fn run_chunk<A, R>(chunk: Chunk<A>, mut call: impl FnMut(A) -> R) -> ChunkOf<R> {
     let begun = Instant::now();
-    let mut results = Vec::with_capacity(chunk.items.len());
-    let mut items = chunk.items.into_iter().enumerate();
-    while let Err(panic) = task::catch(|| {
-        for (index, item) in items.by_ref() {
-            if index > 0 && index % chunk.stride == 0 && cancellation_requested() {
-                break;
+    let Chunk { mut items, stride } = chunk;
+    let mut results = Each(Vec::with_capacity(items.0.len()));
+    let mut items = std::mem::take(&mut items.0).into_iter().enumerate();
+    let mut is_wanted = true;
+    while is_wanted
+        && let Err(panic) = task::catch(|| {
+            for (index, item) in items.by_ref() {
+                if index > 0 && index % stride == 0 && cancellation_requested() {
+                    is_wanted = false;
+                    break;
+                }
+                results.0.push(Ok(call(item)));
             }
-            results.push(Ok(call(item)));
-        }
-    }) {
-        results.push(Err(task::panicked(panic)));
+        })
+    {
+        results.0.push(Err(task::panicked(panic)));
     }
+    drop(Each(items.map(|(_, item)| item).collect()));
     ChunkOf { results, elapsed: begun.elapsed() }
+}
+
+/// Values of the user's, each of which is dropped for itself: two panics in the drop of one
+/// collection would end the program.
+#[derive(Debug)]
+pub(crate) struct Each<T>(pub(crate) Vec<T>);
+
+impl<T> Drop for Each<T> {
+    fn drop(&mut self) {
+        for value in self.0.drain(..) {
+            task::contain(|| drop(value));
+        }
+    }
 }
 
 type Submit<A, R> = Box<dyn FnMut(Chunk<A>) -> Future<ChunkOf<R>> + Send>;
@@ -275,7 +294,8 @@ impl<R> InFlight<R> {
         };
         // First all that have not begun: a worker that stops for us must not begin another of them.
         chunks.iter().for_each(|(_, future)| _ = future.cancel());
-        chunks.into_iter().for_each(|(_, future)| drop(future.cancel_on_drop()));
+        chunks.iter().for_each(|(_, future)| _ = future.abort());
+        drop(Each(chunks));
     }
 }
 
@@ -320,8 +340,9 @@ impl<I: Iterator, R> Map<I, R> {
     pub fn close(&mut self) {
         self.is_closed = true;
         self.buffered = 0;
-        self.ready = Vec::new().into_iter();
+        // What is on its way first, for a result that is ready may panic when it is dropped.
         self.in_flight.abort();
+        drop(Each(std::mem::take(&mut self.ready).collect()));
     }
 
     /// Submits chunks as long as there is room.
@@ -339,7 +360,7 @@ impl<I: Iterator, R> Map<I, R> {
             }
             let len = items.len();
             let stride = if self.sizes.is_measured { len.div_ceil(64) } else { 1 };
-            let future = (self.submit)(Chunk { items, stride });
+            let future = (self.submit)(Chunk { items: Each(items), stride });
             self.is_refused = matches!(future.peek(), Some(Err(error)) if error.is_refused());
             self.buffered += len;
             self.in_flight.push((len, future));
@@ -355,7 +376,8 @@ impl<I: Iterator, R> Map<I, R> {
         match self.in_flight.pop(remaining)? {
             Popped::Chunk(len, Ok(chunk)) => {
                 self.measure(len, chunk.elapsed);
-                let results = chunk.results;
+                let mut results = chunk.results;
+                let results = std::mem::take(&mut results.0);
                 debug_assert_eq!(results.len(), len, "only an unwanted chunk stops early");
                 self.buffered -= len - results.len();
                 self.ready = results.into_iter();

@@ -124,14 +124,15 @@ impl<W: Waitable> CompletionQueue<W> {
             key.expect("a completion queue holds at most 2^32 - 1 futures")
         });
         let observer: Arc<dyn Observer> = self.inbox.clone();
+        // The slot is filled before anyone is told of it.
+        let item = self.slots[key as usize].insert(item);
         let is_late = match item.awaited().task() {
             Some(task) => task.add_waiter(Waiter::Done(observer, key)).is_err(),
             None => true,
         };
         if is_late && let Some(waker) = self.inbox.notify(key) {
-            waker.wake();
+            task::contain(|| waker.wake());
         }
-        self.slots[key as usize] = Some(item);
     }
 
     /// Gives the next future that is done, and waits for it if there is none yet; `None` if the

@@ -230,6 +230,12 @@ impl Crew {
         roster.threads == 0
     }
 
+    /// Whether every thread has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        let roster = self.roster.lock();
+        roster.threads + roster.leaving == 0
+    }
+
     /// Whether there is no thread that could come for what is queued.
     pub(super) fn is_deserted(&self) -> bool {
         self.roster.lock().threads == 0
@@ -262,6 +268,17 @@ impl Crew {
         fence(Ordering::SeqCst);
         let queued = queued();
         self.summon_locked(&mut roster, queued)
+    }
+
+    /// A worker blocks in its initializer, or goes on in it: while it is blocked, nobody may rely on
+    /// it to come.
+    pub(super) fn pause_initializing(&self, is_paused: bool) {
+        let mut roster = self.roster.lock();
+        if is_paused {
+            roster.initializing -= 1;
+        } else {
+            roster.initializing += 1;
+        }
     }
 
     /// The initializer is over, and the worker searches.

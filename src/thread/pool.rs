@@ -323,6 +323,10 @@ impl Pool {
         if let Some(bound) = &self.bound {
             bound.close();
         }
+        // If workers have retired before, none is left to do it when it leaves.
+        if self.crew.is_gone() {
+            self.timer.close();
+        }
     }
 
     /// Asks every running task to stop.

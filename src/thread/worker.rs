@@ -289,6 +289,9 @@ impl Host for Worker {
 
     fn begin_blocking(&self, why: Blocking) {
         let depth = self.blocked.replace(self.blocked.get() + 1);
+        if depth == 0 && self.stage.get() == Stage::Initializing {
+            self.pool.crew.pause_initializing(true);
+        }
         if depth == 0 && self.is_counted() {
             self.pool.begin_blocking(why);
         }
@@ -299,6 +302,9 @@ impl Host for Worker {
         self.blocked.set(depth);
         if depth == 0 && self.is_counted() {
             self.pool.end_blocking(why);
+        }
+        if depth == 0 && self.stage.get() == Stage::Initializing {
+            self.pool.crew.pause_initializing(false);
         }
     }
 
