@@ -17,3 +17,4 @@ mod shutdown;
 mod support;
 mod thread_locals;
 mod timers;
+mod wakers;

@@ -3,8 +3,9 @@
 use crate::common::within;
 use concurrent_futures::{MapOptions, ThreadPoolExecutor, WhenFull};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 /// The pool refuses what finds its queue full, and a map submits more than that at once: at the
 /// first refusal it ended, without a word about the items that were left.
@@ -37,5 +38,46 @@ fn the_buffersize_holds_also_while_a_result_is_handed_out() {
             handed_out.fetch_add(1, Ordering::SeqCst);
         }
         assert_eq!(most.load(Ordering::SeqCst), 2);
+    });
+}
+
+/// Panics when it is dropped, if it is one that does.
+struct Bomb(bool);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 && !std::thread::panicking() {
+            panic!("a result that panics when it is dropped");
+        }
+    }
+}
+
+/// A map that was dropped dropped the results that were ready before it cancelled the rest: if one
+/// of them panicked, all the other items ran.
+#[test]
+fn a_map_cancels_the_rest_even_if_a_ready_result_panics() {
+    within(|| {
+        let executor = ThreadPoolExecutor::new(1).unwrap();
+        let runs = Arc::new(AtomicUsize::new(0));
+        let (release, released) = mpsc::channel::<()>();
+        let (count, released) = (Arc::clone(&runs), Mutex::new(released));
+        let call = move |n: u32| {
+            count.fetch_add(1, Ordering::SeqCst);
+            if n == 2 {
+                // Its sender is dropped once the map is.
+                let _ = released.lock().unwrap().recv();
+            }
+            Bomb(n == 1)
+        };
+        let two = NonZeroUsize::new(2).unwrap();
+        let all = NonZeroUsize::new(100).unwrap();
+        let options = MapOptions::new().chunksize(two).buffersize(all);
+        let mut results = executor.map_with(options, call, 0..100);
+        // The first result; the second one is ready, and panics with the map.
+        drop(results.next().unwrap());
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(results)));
+        drop(release);
+        drop(executor);
+        assert!(runs.load(Ordering::SeqCst) <= 4);
     });
 }
