@@ -7,13 +7,15 @@ mod bound;
 mod map;
 mod options;
 mod report;
+mod time_limit;
 
 pub use bound::WhenFull;
 pub(crate) use bound::{Admission, Bound, Patience};
-pub(crate) use map::{Chunk, run_chunk};
+pub(crate) use map::{Chunk, ChunkOf, Each, run_chunk};
 pub use map::{Map, MapOptions};
 pub use options::TaskOptions;
 pub use report::{ShutdownReport, Stats};
+pub(crate) use time_limit::{apart, expire};
 
 use crate::future::Future;
 use serde::Serialize;

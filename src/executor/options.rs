@@ -30,6 +30,7 @@ pub struct TaskOptions {
     pub(crate) label: Option<String>,
     pub(crate) priority: i32,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) begin_within: Option<Duration>,
 }
 
 impl TaskOptions {
@@ -58,8 +59,20 @@ impl TaskOptions {
     /// [`cancellation_requested`](crate::cancellation_requested)). A thread cannot be killed: its
     /// worker is busy until the task really returns. Callbacks of a task that timed out run on a
     /// thread of their own.
+    ///
+    /// A process can be killed: on a pool of processes, a task that does not heed the request is
+    /// ended together with its process after a [grace time](crate::ProcessPoolBuilder::grace).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long the task may wait for a worker, counted from the submission.
+    ///
+    /// If no worker has begun it by then, it never begins, and its future fails with
+    /// [`NotBegun`](crate::TaskErrorKind::NotBegun). No limit for a task that has begun.
+    pub fn begin_within(mut self, limit: Duration) -> Self {
+        self.begin_within = Some(limit);
         self
     }
 }

@@ -72,12 +72,16 @@ impl TaskRef {
     /// Whether a worker has begun this task, or the work that it is another form of, and this task
     /// is not done. Between the moments at which the two are done, it still is.
     pub(crate) fn is_running(&self) -> bool {
-        let now = self.snapshot();
+        let now = self.current_snapshot();
         if now.is_done() {
             return false;
         }
         let work = Work::of(self.clone());
-        if work.forms.is_empty() { now.is_running() } else { work.task.snapshot().has_begun() }
+        if work.forms.is_empty() {
+            now.is_running()
+        } else {
+            work.task.current_snapshot().has_begun()
+        }
     }
 
     /// Cancels the task if it has not begun: its closure is dropped at once, on this thread, and

@@ -12,10 +12,20 @@ use std::collections::BTreeMap;
 /// A pool, as its tasks see it.
 pub(crate) trait Owner: Send + Sync {
     /// A task of this pool was cancelled before it began. Its entry may still be queued.
-    fn task_cancelled(&self);
+    fn task_cancelled(&self, task: &TaskRef);
 
     /// A task of this pool that has begun was asked to stop.
     fn stop_requested(&self, task: &TaskRef);
+
+    /// Keeps a worker from beginning a task that is lent to it. False if the worker has begun it;
+    /// then the task is running when this returns.
+    fn take_back(&self, _task: &TaskRef) -> bool {
+        true
+    }
+
+    /// Finds out whether a task that is lent to a worker has begun; if so it is running when this
+    /// returns.
+    fn look_after(&self, _task: &TaskRef) {}
 }
 
 /// The number of a pool; zero for a task that belongs to none.
@@ -26,14 +36,12 @@ impl OwnerId {
     pub(crate) const NOBODY: OwnerId = OwnerId(0);
 
     /// Calls `tell` with the pool, unless it is gone.
-    pub(super) fn with(self, tell: impl FnOnce(&dyn Owner)) {
+    pub(super) fn with<R>(self, tell: impl FnOnce(&dyn Owner) -> R) -> Option<R> {
         if self == OwnerId::NOBODY {
-            return;
+            return None;
         }
-        let owner = OWNERS.read().get(&self.0).and_then(Weak::upgrade);
-        if let Some(owner) = owner {
-            tell(&*owner);
-        }
+        let owner = OWNERS.read().get(&self.0).and_then(Weak::upgrade)?;
+        Some(tell(&*owner))
     }
 }
 

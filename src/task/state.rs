@@ -33,8 +33,11 @@ const HEEDED: usize = 1 << 9;
 const OBSERVED: usize = 1 << 10;
 /// The task stands in its pool's queue, or has stood there: whoever runs tasks may begin it.
 const QUEUED: usize = 1 << 11;
+/// The task lies with a worker that may begin it at any moment without this word: whoever wants to
+/// end it before it begins has to ask its owner.
+const LENT: usize = 1 << 12;
 /// One reference to the allocation; the count fills the rest of the word.
-const REFERENCE: usize = 1 << 12;
+const REFERENCE: usize = 1 << 13;
 
 const DONE: usize = FINISHED | CANCELLED | EXPIRED;
 const BEGUN_OR_DONE: usize = RUNNING | DONE;
@@ -60,6 +63,11 @@ impl Snapshot {
 
     pub(crate) fn is_queued(self) -> bool {
         self.has(QUEUED)
+    }
+
+    /// Pending, as far as this word knows; its owner knows better.
+    pub(crate) fn is_lent(self) -> bool {
+        self.is_pending() && self.has(LENT)
     }
 
     pub(crate) fn is_running(self) -> bool {
@@ -178,6 +186,8 @@ pub(crate) enum Cancel {
     Won { waited: bool, queued: bool },
     /// It was cancelled before.
     Already,
+    /// It is lent to a worker: its owner has to take it back first.
+    Lent,
     /// It has begun, or is done.
     TooLate,
 }
@@ -244,11 +254,28 @@ impl State {
         self.update(|now| now.is_ready().then_some(now.0 | RUNNING)).is_ok()
     }
 
+    /// The task is about to be sent to a worker that begins it by a word of its own; false if it is
+    /// not pending any more and should not be sent.
+    #[must_use]
+    pub(crate) fn lend(&self) -> bool {
+        self.update(|now| now.is_pending().then_some(now.0 | LENT)).is_ok()
+    }
+
+    /// The worker has been kept from beginning the task: this word decides again.
+    pub(crate) fn take_back(&self) {
+        // ORDERING: acquire-release, as in `update`.
+        self.0.fetch_and(!LENT, Ordering::AcqRel);
+    }
+
     /// Pending to cancelled. The caller owns the closure if it won.
     pub(crate) fn cancel(&self) -> Cancel {
-        match self.update(|now| now.is_pending().then_some((now.0 & !WAITED) | CANCELLED)) {
+        let change = |now: Snapshot| {
+            (now.is_pending() && !now.is_lent()).then_some((now.0 & !WAITED) | CANCELLED)
+        };
+        match self.update(change) {
             Ok(before) => Cancel::Won { waited: before.is_waited(), queued: before.is_queued() },
             Err(now) if now.is_cancelled() => Cancel::Already,
+            Err(now) if now.is_lent() => Cancel::Lent,
             Err(_) => Cancel::TooLate,
         }
     }

@@ -98,18 +98,47 @@ impl TaskRef {
     /// Cancels this one task if it has not begun; see [`derived`](super::derived) for what it is
     /// made from.
     pub(super) fn cancel_own(&self) -> Cancelled {
-        match self.header().state.cancel() {
-            Cancel::Won { waited, queued } => {
-                // SAFETY: the cell is live and its own table is used; this call won `cancel`.
-                context::outside(|| unsafe { (self.header().table.cancelled)(self.0, waited) });
-                if queued {
-                    self.owner().with(|owner| owner.task_cancelled());
+        loop {
+            match self.header().state.cancel() {
+                Cancel::Won { waited, queued } => {
+                    // SAFETY: the cell is live and its own table is used; this call won `cancel`.
+                    context::outside(|| unsafe { (self.header().table.cancelled)(self.0, waited) });
+                    if queued {
+                        self.owner().with(|owner| owner.task_cancelled(self));
+                    }
+                    return Cancelled::Now;
                 }
-                Cancelled::Now
+                Cancel::Already => return Cancelled::Before,
+                // An owner that is gone has ended all its tasks.
+                Cancel::Lent => match self.owner().with(|owner| owner.take_back(self)) {
+                    Some(true) => {}
+                    Some(false) | None => return Cancelled::No,
+                },
+                Cancel::TooLate => return Cancelled::No,
             }
-            Cancel::Already => Cancelled::Before,
-            Cancel::TooLate => Cancelled::No,
         }
+    }
+
+    /// Marks the task as lent to a worker that begins it by a word of its own; false if it is not
+    /// pending any more.
+    #[must_use]
+    pub(crate) fn lend(&self) -> bool {
+        self.header().state.lend()
+    }
+
+    /// The worker cannot begin the task any more.
+    pub(crate) fn end_lending(&self) {
+        self.header().state.take_back();
+    }
+
+    /// The state, after its owner has been asked about a task that is lent to a worker.
+    pub(super) fn current_snapshot(&self) -> Snapshot {
+        let now = self.snapshot();
+        if !now.is_lent() {
+            return now;
+        }
+        self.owner().with(|owner| owner.look_after(self));
+        self.snapshot()
     }
 
     /// Asks this one task to stop, if it is running.

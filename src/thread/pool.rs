@@ -9,7 +9,7 @@ use super::seat::Seat;
 use super::settings::Settings;
 use super::worker;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
-use crate::executor::{Admission, Bound, Patience, Stats};
+use crate::executor::{Admission, Bound, Patience, Stats, expire};
 use crate::queue::Queue;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
@@ -453,25 +453,8 @@ impl Pool {
     }
 }
 
-/// Lets a task time out, on the timer's thread, which must not be held up by other people's code.
-fn expire(task: &TaskRef) {
-    if let Some(rest) = task.expire() {
-        // Shared, so that it can be done here if there is no thread to be had.
-        let rest = Arc::new(Mutex::new(Some(rest)));
-        let finish = move || {
-            let rest = rest.lock().take();
-            if let Some(rest) = rest {
-                rest();
-            }
-        };
-        if thread::spawn("timed out".to_owned(), None, finish.clone()).is_err() {
-            finish();
-        }
-    }
-}
-
 impl Owner for Pool {
-    fn task_cancelled(&self) {
+    fn task_cancelled(&self, _task: &TaskRef) {
         // ORDERING: relaxed; a count that guards nothing.
         self.cancelled.fetch_add(1, Ordering::Relaxed);
         self.count_stale();

@@ -7,6 +7,10 @@
 //! Errors are plain values that take part in no protocol, so this file uses the standard library's
 //! `Arc` and `Mutex` directly and stands below everything else.
 
+mod process;
+
+pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
+
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -49,6 +53,15 @@ pub enum TaskErrorKind {
     Cancelled,
     /// The task's code panicked.
     Panicked(TaskPanic),
+    /// The process that ran the task ended. Only this task is concerned; the executor goes on.
+    WorkerDied(WorkerDeath),
+    /// The function, its argument or its result could not be brought to a process, or back.
+    NotTransferred(TransferError),
+    /// The task had not begun within the [limit](crate::TaskOptions::begin_within) set for that.
+    NotBegun {
+        /// The limit, counted from the submission.
+        limit: Duration,
+    },
     /// The task ran longer than the limit set for it.
     TimedOut {
         /// The limit, counted from the moment the task began.
@@ -106,6 +119,14 @@ impl TaskError {
         matches!(self.kind(), TaskErrorKind::TimedOut { .. })
     }
 
+    /// How the process ended that ran the task, if that is why it failed.
+    pub fn worker_death(&self) -> Option<&WorkerDeath> {
+        match self.kind() {
+            TaskErrorKind::WorkerDied(death) => Some(death),
+            _ => None,
+        }
+    }
+
     /// Whether the executor refused the task.
     pub fn is_refused(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Refused(_))
@@ -155,6 +176,11 @@ impl fmt::Display for TaskError {
         match self.kind() {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
             TaskErrorKind::Panicked(panic) => panic.fmt(f),
+            TaskErrorKind::WorkerDied(death) => write!(f, "was lost: {death}"),
+            TaskErrorKind::NotTransferred(error) => write!(f, "could not be transferred: {error}"),
+            TaskErrorKind::NotBegun { limit } => {
+                write!(f, "had not begun within its limit of {limit:?}")
+            }
             TaskErrorKind::TimedOut { limit } => {
                 write!(f, "ran longer than its timeout of {limit:?}")
             }
@@ -189,6 +215,8 @@ impl Error for TaskError {
             TaskErrorKind::Failed(error) => Some(error.as_ref()),
             TaskErrorKind::Broken(cause) => Some(cause),
             TaskErrorKind::Refused(refusal) => Some(refusal),
+            TaskErrorKind::WorkerDied(death) => Some(death),
+            TaskErrorKind::NotTransferred(error) => Some(error),
             _ => None,
         }
     }
@@ -230,6 +258,15 @@ impl TaskPanic {
     /// The backtrace, if backtraces are enabled (`RUST_BACKTRACE=1`).
     pub fn backtrace(&self) -> Option<&str> {
         self.backtrace.as_deref()
+    }
+
+    /// A panic that happened in another process.
+    pub(crate) fn remote(
+        message: String,
+        place: Option<String>,
+        backtrace: Option<String>,
+    ) -> Self {
+        TaskPanic { message, place, backtrace, payload: Mutex::new(None) }
     }
 
     pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
@@ -470,6 +507,48 @@ pub enum BuildError {
     /// The thread name prefix holds a NUL, which no thread name can.
     #[error("thread_name_prefix must not contain a NUL character")]
     NulInThreadName,
+    /// A setting that counts something was zero.
+    #[error("{setting} must be at least 1")]
+    Zero {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// This process was started as a worker, but became an ordinary program.
+    #[error(
+        "this process was started as a worker but has run as an ordinary program: the hook that \
+         runs before `main` is missing. Call `concurrent_futures::init()` first in `main`"
+    )]
+    NotBootstrapped,
+    /// The executable of this process does not contain this crate, so that it cannot be started
+    /// again as a worker.
+    #[error(
+        "a worker cannot be started from this executable: this crate is part of a shared library \
+         that was loaded later. Build the pool in the program itself, or call \
+         `concurrent_futures::init()` first in its `main`"
+    )]
+    NotInExecutable,
+    /// Pools within workers of pools are nested too deeply.
+    #[error(
+        "this process is a worker at depth {depth} and may not have workers of its own, since \
+         `max_depth` is {most}"
+    )]
+    TooDeep {
+        /// How many levels of workers this process is below the first program.
+        depth: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The function, or the argument, of an initializer or finalizer cannot be sent to a worker.
+    #[error("the {hook} cannot be sent to workers: {error}")]
+    NotTransferable {
+        /// Which of them.
+        hook: &'static str,
+        /// Why.
+        error: TransferError,
+    },
+    /// The operating system refused something that every pool of processes needs.
+    #[error("the system refuses what a pool of processes needs: {0}")]
+    System(std::io::Error),
 }
 
 /// The same text as `Display`, since this error mostly leaves a program through `main`.

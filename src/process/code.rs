@@ -1,0 +1,304 @@
+//! How a function comes to be called in another process that runs the same executable.
+//!
+//! A function travels as its distance from where the executable begins in memory, together with the
+//! distance of an *entry*: an instance of one of the generic functions below, which knows the types.
+//! Both must lie in the executable's own code, which is checked where they leave and where they
+//! arrive; and the two processes must run the same executable, which is checked when they meet.
+
+use super::message::{Code, Place, Stage};
+use crate::error::{TransferError, TransferStage};
+use crate::executor::{Chunk, Each, run_chunk};
+use crate::sys::image;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::mem::transmute;
+use std::time::Duration;
+
+/// What a worker says about a call that it could not make, or whose result it cannot send.
+pub(super) type Fault = (Stage, String);
+
+/// Decodes the argument, calls the function at the given address, and encodes the result.
+///
+/// # Safety
+///
+/// The address is that of a function of the type that the entry was made for.
+pub(super) type Entry = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+
+/// Makes the state of a worker.
+///
+/// # Safety
+///
+/// As for [`Entry`].
+pub(super) type InitializerEntry = unsafe fn(usize, &[u8]) -> Result<Box<dyn Any>, String>;
+
+/// Ends the state of a worker.
+///
+/// # Safety
+///
+/// As for [`Entry`].
+pub(super) type FinalizerEntry = unsafe fn(usize, Box<dyn Any>);
+
+/// Makes a call within what was captured for it.
+///
+/// # Safety
+///
+/// As for [`Entry`].
+pub(super) type ContextEntry = unsafe fn(usize, &[u8], &mut dyn FnMut()) -> Result<(), Fault>;
+
+/// Where a function and its entry lie, if that is in the executable.
+fn code(entry: usize, function: usize) -> Result<Code, TransferError> {
+    let place = |address| image::offset_of(address).map(Place);
+    match (place(entry), place(function)) {
+        (Some(entry), Some(function)) => Ok(Code { entry, function }),
+        _ => Err(TransferError::new(
+            TransferStage::Function,
+            "it lies in a shared library, and not in the executable, which is all that a worker \
+             has for sure; call it from a function of the program itself",
+        )),
+    }
+}
+
+/// The address of a place that another process speaks of.
+pub(super) fn address(place: Place) -> Result<usize, Fault> {
+    image::address_of(place.0).ok_or_else(|| {
+        (Stage::DecodeArgument, format!("no code lies at {:#x} in the executable", place.0))
+    })
+}
+
+pub(super) fn call<A, R>(function: fn(A) -> R) -> Result<Code, TransferError>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    code(call_entry::<A, R> as Entry as usize, function as usize)
+}
+
+pub(super) fn call_with_state<S, A, R>(function: fn(&mut S, A) -> R) -> Result<Code, TransferError>
+where
+    S: 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    code(stateful_entry::<S, A, R> as Entry as usize, function as usize)
+}
+
+pub(super) fn call_chunk<A, R>(function: fn(A) -> R) -> Result<Code, TransferError>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    code(chunk_entry::<A, R> as Entry as usize, function as usize)
+}
+
+pub(super) fn initializer<A, S, E>(
+    function: fn(A) -> Result<S, E>,
+) -> Result<Code, TransferError>
+where
+    A: DeserializeOwned,
+    S: 'static,
+    E: Display,
+{
+    code(initializer_entry::<A, S, E> as InitializerEntry as usize, function as usize)
+}
+
+pub(super) fn plain_initializer<A, S>(function: fn(A) -> S) -> Result<Code, TransferError>
+where
+    A: DeserializeOwned,
+    S: 'static,
+{
+    code(plain_initializer_entry::<A, S> as InitializerEntry as usize, function as usize)
+}
+
+pub(super) fn finalizer<S: 'static>(function: fn(S)) -> Result<Code, TransferError> {
+    code(finalizer_entry::<S> as FinalizerEntry as usize, function as usize)
+}
+
+pub(super) fn context<C: DeserializeOwned>(
+    function: fn(C, &mut dyn FnMut()),
+) -> Result<Code, TransferError> {
+    code(context_entry::<C> as ContextEntry as usize, function as usize)
+}
+
+/// Decodes all of the bytes.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
+        Err(error) => Err(why_not_decoded::<T>(bytes).unwrap_or_else(|| error.to_string())),
+    }
+}
+
+/// Puts the encoded value behind what is in `into`.
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), String> {
+    match postcard::to_extend(value, std::mem::take(into)) {
+        Ok(bytes) => {
+            *into = bytes;
+            Ok(())
+        }
+        Err(error) => Err(why_not_encoded(value).unwrap_or_else(|| error.to_string())),
+    }
+}
+
+// `postcard` forgets what the value said about its failure, so it is asked once more.
+
+fn why_not_encoded<T: Serialize>(value: &T) -> Option<String> {
+    let mut serializer = postcard::Serializer { output: postcard::ser_flavors::StdVec::new() };
+    let mut speaking = <dyn erased_serde::Serializer>::erase(&mut serializer);
+    value.serialize(&mut speaking as &mut dyn erased_serde::Serializer).err().map(|it| it.to_string())
+}
+
+fn why_not_decoded<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {
+    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+    let mut speaking = <dyn erased_serde::Deserializer<'_>>::erase(&mut deserializer);
+    let speaking: &mut dyn erased_serde::Deserializer<'_> = &mut speaking;
+    T::deserialize(speaking).err().map(|it| it.to_string())
+}
+
+fn decode_argument<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    decode(bytes).map_err(|error| (Stage::DecodeArgument, error))
+}
+
+fn encode_result<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), Fault> {
+    encode(value, into).map_err(|error| (Stage::EncodeResult, error))
+}
+
+unsafe fn call_entry<A, R>(
+    function: usize,
+    argument: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<(), Fault>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(A) -> R = unsafe { transmute(function) };
+    let argument = decode_argument(argument)?;
+    encode_result(&function(argument), into)
+}
+
+thread_local! {
+    /// What the initializer made.
+    static STATE: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+}
+
+pub(super) fn set_state(state: Box<dyn Any>) {
+    STATE.set(Some(state));
+}
+
+pub(super) fn take_state() -> Option<Box<dyn Any>> {
+    STATE.take()
+}
+
+unsafe fn stateful_entry<S, A, R>(
+    function: usize,
+    argument: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<(), Fault>
+where
+    S: 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(&mut S, A) -> R = unsafe { transmute(function) };
+    let argument = decode_argument(argument)?;
+    STATE.with_borrow_mut(|state| {
+        match state.as_mut().and_then(|state| state.downcast_mut::<S>()) {
+            Some(state) => encode_result(&function(state, argument), into),
+            None => Err((Stage::DecodeArgument, "the worker has no such state".to_owned())),
+        }
+    })
+}
+
+/// One item after the other, each with its length, so that each can fail for itself.
+unsafe fn chunk_entry<A, R>(
+    function: usize,
+    argument: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<(), Fault>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(A) -> R = unsafe { transmute(function) };
+    let (stride, items): (usize, Vec<&[u8]>) = postcard::from_bytes(argument)
+        .map_err(|error| (Stage::DecodeArgument, error.to_string()))?;
+    let done = run_chunk(Chunk { items: Each(items), stride: stride.max(1) }, |item| {
+        let argument = decode_argument(item)?;
+        let mut result = Vec::new();
+        encode_result(&function(argument), &mut result)?;
+        Ok::<_, Fault>(result)
+    });
+    let results = done.results.0.iter().map(|result| match result {
+        Ok(Ok(bytes)) => ItemOutcome::Value(bytes),
+        Ok(Err((stage, text))) => ItemOutcome::NotTransferred(*stage, text.clone()),
+        Err(error) => ItemOutcome::Panicked(super::worker::describe(error)),
+    });
+    let results: Vec<ItemOutcome<'_>> = results.collect();
+    encode_result(&(done.elapsed, results), into)
+}
+
+/// What became of one item of a chunk.
+#[derive(Debug, Serialize, serde::Deserialize)]
+pub(super) enum ItemOutcome<'a> {
+    Value(&'a [u8]),
+    Panicked(super::message::Panic),
+    NotTransferred(Stage, String),
+}
+
+/// What a chunk gives.
+pub(super) type ChunkOutcome<'a> = (Duration, Vec<ItemOutcome<'a>>);
+
+unsafe fn initializer_entry<A, S, E>(
+    function: usize,
+    argument: &[u8],
+) -> Result<Box<dyn Any>, String>
+where
+    A: DeserializeOwned,
+    S: 'static,
+    E: Display,
+{
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(A) -> Result<S, E> = unsafe { transmute(function) };
+    match function(decode(argument)?) {
+        Ok(state) => Ok(Box::new(state)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+unsafe fn plain_initializer_entry<A, S>(
+    function: usize,
+    argument: &[u8],
+) -> Result<Box<dyn Any>, String>
+where
+    A: DeserializeOwned,
+    S: 'static,
+{
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(A) -> S = unsafe { transmute(function) };
+    Ok(Box::new(function(decode(argument)?)))
+}
+
+unsafe fn finalizer_entry<S: 'static>(function: usize, state: Box<dyn Any>) {
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(S) = unsafe { transmute(function) };
+    if let Ok(state) = state.downcast::<S>() {
+        function(*state);
+    }
+}
+
+unsafe fn context_entry<C: DeserializeOwned>(
+    function: usize,
+    captured: &[u8],
+    task: &mut dyn FnMut(),
+) -> Result<(), Fault> {
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(C, &mut dyn FnMut()) = unsafe { transmute(function) };
+    function(decode_argument(captured)?, task);
+    Ok(())
+}

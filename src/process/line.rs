@@ -1,0 +1,246 @@
+//! The parent's side of one worker: its process, the socket to it, and what is to be written there.
+
+use super::frame::FrameReader;
+use super::machine::WorkerId;
+use super::page::Page;
+use crate::error::{DeathCause, WorkerDeath};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex};
+use crate::sys::child::{Child, Ended, Signal, signal_name};
+use crate::sys::{Bell, Link, limits, wait_for};
+use std::collections::VecDeque;
+use std::io;
+
+/// Bytes on their way to a worker.
+pub(super) enum Piece {
+    Own(Vec<u8>),
+    /// A large argument, which is not copied.
+    Shared(Arc<[u8]>),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Own(bytes) => bytes,
+            Piece::Shared(bytes) => bytes,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Outbox {
+    pieces: VecDeque<Piece>,
+    /// How many bytes of the first piece have been written.
+    written: usize,
+}
+
+/// What a look at the worker has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Bytes have come.
+    Bytes,
+    /// Nothing has come; there may be more later.
+    Nothing,
+    /// Nothing will come any more.
+    End,
+}
+
+pub(super) struct Line {
+    pub(super) worker: WorkerId,
+    pub(super) index: usize,
+    pub(super) page: Page,
+    link: Link,
+    bell: Bell,
+    child: Child,
+    /// The process has been waited for, so its number may be somebody else's.
+    is_reaped: Mutex<bool>,
+    outbox: Mutex<Outbox>,
+    pub(super) reader: Mutex<FrameReader>,
+    /// Counts the threads that have served this line: the last one does, and no other.
+    turn: AtomicUsize,
+    memory_kills: Option<u64>,
+    /// Why the pool itself ended the process.
+    fault: Mutex<Option<String>>,
+}
+
+impl Line {
+    pub(super) fn new(
+        worker: WorkerId,
+        index: usize,
+        page: Page,
+        link: Link,
+        child: Child,
+        most: usize,
+    ) -> io::Result<Line> {
+        Ok(Line {
+            worker,
+            index,
+            page,
+            link,
+            bell: Bell::new()?,
+            child,
+            is_reaped: Mutex::new(false),
+            outbox: Mutex::new(Outbox::default()),
+            reader: Mutex::new(FrameReader::new(most)),
+            turn: AtomicUsize::new(0),
+            memory_kills: limits::memory_kills(),
+            fault: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    // ---- writing ----------------------------------------------------------------------------
+
+    /// Puts bytes behind those that are to be written.
+    pub(super) fn push(&self, piece: Piece) {
+        let mut outbox = self.outbox.lock();
+        // Small frames are gathered, so that one write carries many.
+        const GATHERED: usize = 32 << 10;
+        if let (Some(Piece::Own(last)), Piece::Own(new)) = (outbox.pieces.back_mut(), &piece)
+            && last.len() + new.len() <= GATHERED
+        {
+            last.extend_from_slice(new);
+            return;
+        }
+        outbox.pieces.push_back(piece);
+    }
+
+    /// Writes what the socket takes, without blocking. The rest is for the line's own thread, which
+    /// is told unless it is the one that calls.
+    pub(super) fn flush(&self, is_own_thread: bool) {
+        if !self.write() && !is_own_thread {
+            self.bell.ring();
+        }
+    }
+
+    /// Whether everything has been written.
+    fn write(&self) -> bool {
+        let mut outbox = self.outbox.lock();
+        let Outbox { pieces, written } = &mut *outbox;
+        while let Some(first) = pieces.front() {
+            match self.link.try_send(&first.bytes()[*written..]) {
+                Ok(count) => *written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    // Nobody reads any more: the end is about to be heard.
+                    pieces.clear();
+                    *written = 0;
+                    return true;
+                }
+            }
+            if *written >= pieces.front().map_or(0, |first| first.bytes().len()) {
+                pieces.pop_front();
+                *written = 0;
+            }
+        }
+        true
+    }
+
+    // ---- reading ----------------------------------------------------------------------------
+
+    /// Reads what has come, without blocking.
+    pub(super) fn hear(&self) -> Heard {
+        let mut reader = self.reader.lock();
+        loop {
+            return match self.link.try_receive(reader.space()) {
+                Ok(0) => Heard::End,
+                Ok(count) => {
+                    reader.filled(count);
+                    Heard::Bytes
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => Heard::End,
+            };
+        }
+    }
+
+    /// Blocks until something can be read or is to be written, or the process has ended. Whether it
+    /// has ended.
+    pub(super) fn wait(&self) -> bool {
+        let is_writing = !self.outbox.lock().pieces.is_empty();
+        match wait_for(&self.link, is_writing, &self.bell, &self.child) {
+            Ok(ready) => {
+                if ready.rung {
+                    self.bell.silence();
+                }
+                ready.ended
+            }
+            // Only for want of memory: try again.
+            Err(_) => {
+                crate::sync::thread::yield_now();
+                false
+            }
+        }
+    }
+
+    // ---- turns ------------------------------------------------------------------------------
+
+    pub(super) fn turn(&self) -> usize {
+        // ORDERING: acquire pairs with the release in `set_turn`: what the thread before has read
+        // and not used is in `reader`, behind its lock.
+        self.turn.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_turn(&self, turn: usize) {
+        // ORDERING: release pairs with the acquire in `turn`.
+        self.turn.store(turn, Ordering::Release);
+    }
+
+    // ---- ending -----------------------------------------------------------------------------
+
+    /// Ends the worker's process and all that it has started, politely or not.
+    pub(super) fn signal(&self, signal: Signal) {
+        let is_reaped = self.is_reaped.lock();
+        if !*is_reaped {
+            self.child.signal_group(signal);
+        }
+    }
+
+    /// Ends the process because it does what no worker does.
+    pub(super) fn accuse(&self, fault: String) {
+        self.fault.lock().get_or_insert(fault);
+        self.signal(Signal::Kill);
+    }
+
+    /// Waits for the process, which has ended or is ended here, and for nothing else. How it ended.
+    pub(super) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+        let was_alive = !self.child.has_ended_within(PATIENCE);
+        if was_alive {
+            self.fault.lock().get_or_insert_with(|| "closing its connection".to_owned());
+        }
+        // What the task has started ends with it. The group's number is not given to anyone else as
+        // long as the process has not been waited for.
+        self.signal(Signal::Kill);
+        let ended = {
+            let mut is_reaped = self.is_reaped.lock();
+            *is_reaped = true;
+            self.child.wait()
+        };
+        let fault = self.fault.lock().take();
+        let cause = match (fault, ended) {
+            (Some(fault), _) => DeathCause::BrokeProtocol(fault),
+            (None, _) if was_ended_by_pool => DeathCause::Ended,
+            (None, Ended::Exited(code)) => DeathCause::Exited { code },
+            (None, Ended::Signalled { number, core_dumped }) => {
+                DeathCause::Signalled { number, name: signal_name(number), core_dumped }
+            }
+            (None, Ended::Unknown) => DeathCause::Unknown,
+        };
+        let was_killed = matches!(cause, DeathCause::Signalled { name: Some("SIGKILL"), .. });
+        let memory_kills = limits::memory_kills();
+        let may_be_memory_kill = was_killed
+            && matches!((self.memory_kills, memory_kills), (Some(then), Some(now)) if now > then);
+        WorkerDeath {
+            worker_index: self.index,
+            process_id: self.process_id(),
+            cause,
+            may_be_memory_kill,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What parent and worker say to each other.
+
+use super::frame::{Kind, Violation, put};
+use super::slots::Ticket;
+use crate::error::TransferStage;
+use serde::{Deserialize, Serialize};
+
+/// Changes with every change of these messages.
+pub(super) const PROTOCOL: u32 = 1;
+
+/// A place in the executable's code, as its distance from where the executable begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place(pub(super) u64);
+
+/// A function that a worker can call, and the one that knows its types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Code {
+    pub(super) entry: Place,
+    pub(super) function: Place,
+}
+
+/// What a worker is to be.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Configure {
+    pub(super) index: usize,
+    pub(super) parent: u32,
+    /// The descriptor of the shared page, in the parent.
+    pub(super) page: i32,
+    /// The longest frame that either side sends.
+    pub(super) most: usize,
+    /// How many pools stand above the worker, and how many may.
+    pub(super) depth: usize,
+    pub(super) max_depth: usize,
+    /// Its share of the processors.
+    pub(super) processors: usize,
+    pub(super) niceness: Option<i32>,
+    pub(super) affinity: Option<Vec<usize>>,
+    pub(super) address_space: Option<u64>,
+    /// It is to be replaced when it has more resident memory than this.
+    pub(super) memory: Option<u64>,
+    pub(super) initializer: Option<(Code, Vec<u8>)>,
+    pub(super) finalizer: Option<Code>,
+}
+
+/// Who a worker is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Hello {
+    pub(super) protocol: u32,
+    pub(super) identity: Vec<u8>,
+}
+
+/// Whether the worker can take calls.
+pub(super) type Ready = Result<(), NotReady>;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum NotReady {
+    /// What the parent asked for cannot be had.
+    Unable(String),
+    InitializerFailed(String),
+    InitializerPanicked(Panic),
+}
+
+/// A panic, without its payload.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Panic {
+    pub(super) message: String,
+    pub(super) place: Option<String>,
+    pub(super) backtrace: Option<String>,
+}
+
+/// What stands before the argument of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CallHead<'a> {
+    pub(super) ticket: (u8, u32),
+    pub(super) code: Code,
+    /// What the call is made within, and what was captured for it.
+    #[serde(borrow)]
+    pub(super) context: Option<(Code, &'a [u8])>,
+    /// The parent wants to know when it begins.
+    pub(super) is_announced: bool,
+    pub(super) attempt: u32,
+    pub(super) label: Option<&'a str>,
+}
+
+/// What stands before the result of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DoneHead {
+    pub(super) ticket: (u8, u32),
+    pub(super) nanoseconds: u64,
+    /// The worker has more memory than it may keep.
+    pub(super) is_too_large: bool,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Outcome {
+    /// The result follows.
+    Value,
+    Panicked(Panic),
+    /// It heeded a request to stop.
+    Cancelled,
+    NotTransferred(Stage, String),
+}
+
+/// The stages that a worker can speak of.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) enum Stage {
+    DecodeArgument,
+    EncodeResult,
+}
+
+impl From<Stage> for TransferStage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::DecodeArgument => TransferStage::DecodeArgument,
+            Stage::EncodeResult => TransferStage::EncodeResult,
+        }
+    }
+}
+
+impl Ticket {
+    pub(super) fn parts(self) -> (u8, u32) {
+        (self.slot, self.number)
+    }
+
+    pub(super) fn of_parts((slot, number): (u8, u32)) -> Self {
+        Ticket { slot, number }
+    }
+}
+
+/// The bytes of a message of ours. They hold nothing that could fail to be encoded.
+pub(super) fn bytes_of(message: &impl Serialize) -> Vec<u8> {
+    match postcard::to_stdvec(message) {
+        Ok(bytes) => bytes,
+        Err(error) => unreachable!("a message of plain data can be encoded: {error}"),
+    }
+}
+
+/// Puts a message behind what is in `into`, as a frame whose body goes on with `rest` bytes.
+pub(super) fn put_message(
+    into: &mut Vec<u8>,
+    kind: Kind,
+    message: &impl Serialize,
+    rest: usize,
+) {
+    put(into, kind, &bytes_of(message), rest);
+}
+
+/// The message at the beginning of a body, and what follows it.
+pub(super) fn read_message<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
+) -> Result<(T, &'a [u8]), Violation> {
+    postcard::take_from_bytes(body)
+        .map_err(|_| Violation::Nonsense("a message that cannot be decoded"))
+}

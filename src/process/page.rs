@@ -1,0 +1,48 @@
+//! The memory that a worker shares with its parent.
+
+use super::slots::Slots;
+use crate::sys::{Mapping, MemoryFile};
+use std::io;
+use std::mem::size_of;
+
+/// A mapped page with the [`Slots`] of one worker.
+pub(super) struct Page {
+    mapping: Mapping,
+    file: MemoryFile,
+}
+
+impl Page {
+    /// A new page, of zeros: no call is on its way.
+    pub(super) fn new() -> io::Result<Page> {
+        let file = MemoryFile::create("worker-page", size_of::<Slots>())?;
+        let mapping = file.map()?;
+        Ok(Page { mapping, file })
+    }
+
+    /// The page that another process has under this descriptor.
+    pub(super) fn of_process(process: u32, number: i32) -> io::Result<Page> {
+        let file = MemoryFile::of_process(process, number)?;
+        let mapping = file.map()?;
+        if mapping.len() < size_of::<Slots>() {
+            return Err(io::Error::other("the shared page is too small"));
+        }
+        Ok(Page { mapping, file })
+    }
+
+    /// The descriptor's number in this process.
+    pub(super) fn number(&self) -> i32 {
+        self.file.number()
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        // SAFETY: the mapping is as long as a `Slots` at least, aligned to a page, lives as long as
+        // `self`, and holds nothing but atomic words, for which every value is valid.
+        unsafe { self.mapping.start().cast::<Slots>().as_ref() }
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").field("number", &self.number()).finish_non_exhaustive()
+    }
+}

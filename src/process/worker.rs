@@ -1,0 +1,400 @@
+//! The worker: what this executable is when it was started by a pool.
+//!
+//! It reads calls from its link, claims each before it begins it (see [`slots`](super::slots)), and
+//! sends its outcome before it looks at the next, so that a death costs one call and no other. A
+//! thread beside it watches for the end of the parent, and then ends the whole process group.
+
+use super::bootstrap::Marker;
+use super::code::{self, ContextEntry, Entry, Fault, FinalizerEntry, InitializerEntry, address};
+use super::frame::{FrameReader, Kind, put};
+use super::message::{
+    CallHead, Code, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage,
+    bytes_of, put_message, read_message,
+};
+use super::page::Page;
+use super::slots::Ticket;
+use crate::error::{TaskError, TaskErrorKind};
+use crate::sync::Arc;
+use crate::sync::global::{AtomicUsize, Ordering};
+use crate::sys::{self, Link, child, image, limits};
+use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::mem::transmute;
+use std::process::exit;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What a worker's process ends with if it cannot go on.
+const CANNOT_GO_ON: i32 = 70;
+
+/// How many pools stand above this process, and how many may.
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
+static MAX_DEPTH: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// One more than the worker's index; zero in an ordinary process.
+static INDEX: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static ATTEMPT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How many pools stand above this process, and how many may if one of them has said so.
+pub(super) fn depth() -> (usize, usize) {
+    // ORDERING: relaxed; written before the first task begins, by the thread that runs it or starts
+    // whoever reads this.
+    (DEPTH.load(Ordering::Relaxed), MAX_DEPTH.load(Ordering::Relaxed))
+}
+
+/// The index of the worker process that this code runs in; `None` if it is no worker.
+///
+/// Indices count from zero up to `max_workers`; a worker that replaces another gets its index.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{ProcessPoolExecutor, worker_index};
+///
+/// let executor = ProcessPoolExecutor::new(1)?;
+/// assert_eq!(executor.submit(|()| worker_index(), ()).result()?, Some(0));
+/// assert_eq!(worker_index(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn worker_index() -> Option<usize> {
+    // ORDERING: relaxed, as in `depth`.
+    INDEX.load(Ordering::Relaxed).checked_sub(1)
+}
+
+/// How often the running task has been begun on a worker process, this time included; zero
+/// elsewhere.
+///
+/// # Examples
+///
+/// See [`ProcessPoolHandle::retrying`](crate::ProcessPoolHandle::retrying).
+pub fn attempt() -> u32 {
+    ATTEMPT.get()
+}
+
+/// Is a worker until its end.
+pub(super) fn main(marker: &Marker) -> ! {
+    child::ignore_pipe_and_interrupt();
+    match Worker::new(marker) {
+        Ok(worker) => worker.serve(),
+        // The parent is gone, or says why it is not content.
+        Err(error) => leave(&format!("cannot begin: {error}")),
+    }
+}
+
+fn leave(why: &str) -> ! {
+    let _ = writeln!(io::stderr(), "worker process {}: {why}", std::process::id());
+    exit(CANNOT_GO_ON)
+}
+
+struct Worker {
+    link: Arc<Link>,
+    reader: FrameReader,
+    page: Arc<Page>,
+    configure: Configure,
+    host: Rc<WorkerHost>,
+}
+
+impl Worker {
+    fn new(marker: &Marker) -> io::Result<Worker> {
+        let link = Arc::new(Link::of_standard_input()?);
+        watch(&link, marker.parent)?;
+        let hello = Hello { protocol: PROTOCOL, identity: image::identity() };
+        let mut frame = Vec::new();
+        put_message(&mut frame, Kind::Hello, &hello, 0);
+        link.send_all(&frame)?;
+
+        let mut reader = FrameReader::new(usize::MAX);
+        let configure = loop {
+            match reader.next() {
+                Ok(Some((Kind::Configure, body))) => match read_message::<Configure>(body) {
+                    Ok((configure, [])) => break configure,
+                    _ => return Err(io::Error::other("its configuration cannot be decoded")),
+                },
+                Ok(Some(_)) | Err(_) => return Err(io::Error::other("it was not configured")),
+                Ok(None) => fill(&link, &mut reader)?,
+            }
+        };
+        let page = Arc::new(Page::of_process(configure.parent, configure.page)?);
+        // ORDERING: relaxed; see `depth`.
+        DEPTH.store(configure.depth, Ordering::Relaxed);
+        // ORDERING: relaxed; see `depth`.
+        MAX_DEPTH.store(configure.max_depth, Ordering::Relaxed);
+        // ORDERING: relaxed; see `depth`.
+        INDEX.store(configure.index + 1, Ordering::Relaxed);
+        sys::set_processors(configure.processors);
+        task::install_hook();
+        let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
+        task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
+        Ok(Worker { link, reader, page, configure, host })
+    }
+
+    fn serve(mut self) -> ! {
+        let ready = self.prepare();
+        let is_ready = ready.is_ok();
+        let mut frame = Vec::new();
+        put_message(&mut frame, Kind::Ready, &ready, 0);
+        self.send(&frame);
+        if !is_ready {
+            exit(CANNOT_GO_ON);
+        }
+        loop {
+            // The frame is taken out of the reader, for the call may take a while.
+            let frame = match self.reader.next() {
+                Ok(Some((kind, body))) => Some((kind, body.to_vec())),
+                Ok(None) => None,
+                Err(violation) => leave(&format!("the parent sent {violation}")),
+            };
+            match frame {
+                None => {
+                    if fill(&self.link, &mut self.reader).is_err() {
+                        // The parent is gone. So are the task's own children, in a moment.
+                        child::kill_own_group();
+                    }
+                }
+                Some((Kind::Call, body)) => self.call(&body),
+                Some((Kind::Retire, _)) => self.retire(),
+                Some((kind, _)) => leave(&format!("the parent sent a frame of kind {kind:?}")),
+            }
+        }
+    }
+
+    fn send(&self, frame: &[u8]) {
+        if self.link.send_all(frame).is_err() {
+            child::kill_own_group();
+        }
+    }
+
+    /// Makes itself what it was told to be.
+    fn prepare(&self) -> Ready {
+        let unable =
+            |what: &str, error: io::Error| NotReady::Unable(format!("{what} failed: {error}"));
+        let configure = &self.configure;
+        if let Some(niceness) = configure.niceness {
+            limits::set_niceness(niceness).map_err(|it| unable("setting its niceness", it))?;
+        }
+        if let Some(processors) = &configure.affinity {
+            limits::set_affinity(processors).map_err(|it| unable("setting its affinity", it))?;
+        }
+        if let Some(bytes) = configure.address_space {
+            limits::limit_address_space(bytes).map_err(|it| unable("limiting its memory", it))?;
+        }
+        let Some((code, argument)) = &configure.initializer else {
+            return Ok(());
+        };
+        let made = task::catch(|| initialize(*code, argument));
+        match made {
+            Ok(Ok(state)) => {
+                code::set_state(state);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(NotReady::InitializerFailed(error)),
+            Err(panic) => {
+                let error = task::panicked(panic);
+                Err(NotReady::InitializerPanicked(describe(&error)))
+            }
+        }
+    }
+
+    fn call(&mut self, body: &[u8]) {
+        let Ok((head, argument)) = read_message::<CallHead<'_>>(body) else {
+            leave("the parent sent a call that cannot be decoded");
+        };
+        let ticket = Ticket::of_parts(head.ticket);
+        if !self.page.slots().claim(ticket) {
+            return;
+        }
+        let mut frame = Vec::new();
+        if head.is_announced {
+            put_message(&mut frame, Kind::Begun, &head.ticket, 0);
+            self.send(&frame);
+            frame.clear();
+        }
+        ATTEMPT.set(head.attempt);
+        self.host.current.set(Some(ticket));
+        let begun = Instant::now();
+        let (outcome, result) = run(&head, argument);
+        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.host.current.set(None);
+        ATTEMPT.set(0);
+
+        let (outcome, result) = match result.len() {
+            length if length > self.configure.most => {
+                let most = self.configure.most;
+                let text = format!("it has {length} bytes, and {most} is the limit");
+                (Outcome::NotTransferred(Stage::EncodeResult, text), Vec::new())
+            }
+            _ => (outcome, result),
+        };
+        let is_too_large = self
+            .configure
+            .memory
+            .is_some_and(|most| limits::resident_bytes().is_some_and(|bytes| bytes > most));
+        let done = DoneHead { ticket: head.ticket, nanoseconds, is_too_large, outcome };
+        const COPIED: usize = 64 << 10;
+        let head = bytes_of(&done);
+        put(&mut frame, Kind::Done, &head, result.len());
+        if result.len() <= COPIED {
+            frame.extend_from_slice(&result);
+            self.send(&frame);
+        } else {
+            self.send(&frame);
+            self.send(&result);
+        }
+    }
+
+    fn retire(&self) -> ! {
+        if let (Some(code), Some(state)) = (self.configure.finalizer, code::take_state()) {
+            task::contain(|| finalize(code, state));
+        } else {
+            task::contain(|| drop(code::take_state()));
+        }
+        exit(0)
+    }
+}
+
+/// Reads what has come, or waits for it.
+fn fill(link: &Link, reader: &mut FrameReader) -> io::Result<()> {
+    let count = link.receive(reader.space())?;
+    if count == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    reader.filled(count);
+    Ok(())
+}
+
+/// Ends this process, and all that its tasks have started, when the parent is gone.
+fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
+    let descriptor = child::descriptor_of(parent).ok();
+    if child::parent_id() != parent {
+        return Err(io::Error::other("the parent is gone"));
+    }
+    let link = Arc::clone(link);
+    crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), move || {
+        use std::os::fd::AsFd;
+        sys::link::wait_for_parent_end(&link, descriptor.as_ref().map(AsFd::as_fd));
+        child::kill_own_group();
+    })?;
+    Ok(())
+}
+
+/// One call, as a task of this process, so that panics, labels and requests to stop are what they
+/// are in every pool.
+struct Running<'a> {
+    head: &'a CallHead<'a>,
+    argument: &'a [u8],
+}
+
+impl Body for Running<'_> {
+    type Output = Result<Vec<u8>, Fault>;
+    type Guard = ();
+
+    fn guard(&mut self) {}
+
+    fn run(self) -> Self::Output {
+        let mut result = Vec::new();
+        match self.head.context {
+            None => enter(self.head.code, self.argument, &mut result)?,
+            Some((code, captured)) => {
+                let mut outcome = None;
+                within(code, captured, &mut || {
+                    outcome = Some(enter(self.head.code, self.argument, &mut result));
+                })?;
+                match outcome {
+                    Some(outcome) => outcome?,
+                    None => panic!("the context hook returned without having called the task"),
+                }
+            }
+        }
+        Ok(result)
+    }
+}
+
+fn run(head: &CallHead<'_>, argument: &[u8]) -> (Outcome, Vec<u8>) {
+    let extras = Extras { label: head.label.map(Arc::from), ..Extras::default() };
+    let body = Running { head, argument };
+    // SAFETY: the task is run, and its handle taken, before this function returns, and nobody else
+    // has a reference to it by then.
+    let fresh = unsafe { Fresh::borrowing(body, OwnerId::NOBODY, extras.shared()) };
+    let (task, handle) = fresh.split();
+    if let Some(begun) = task.begin() {
+        begun.run();
+    }
+    match handle.take() {
+        Ok(Ok(result)) => (Outcome::Value, result),
+        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, text), Vec::new()),
+        Err(error) if error.is_cancelled() => (Outcome::Cancelled, Vec::new()),
+        Err(error) => (Outcome::Panicked(describe(&error)), Vec::new()),
+    }
+}
+
+/// A panic, so that it can be told to the parent.
+pub(super) fn describe(error: &TaskError) -> Panic {
+    match error.kind() {
+        TaskErrorKind::Panicked(panic) => Panic {
+            message: panic.message().to_owned(),
+            place: panic.place().map(str::to_owned),
+            backtrace: panic.backtrace().map(str::to_owned),
+        },
+        _ => Panic { message: error.to_string(), place: None, backtrace: None },
+    }
+}
+
+fn enter(code: Code, argument: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
+    let (entry, function) = (address(code.entry)?, address(code.function)?);
+    // SAFETY: the parent runs the same executable and took this place from an `Entry`.
+    let entry: Entry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, argument, into) }
+}
+
+fn within(code: Code, captured: &[u8], task: &mut dyn FnMut()) -> Result<(), Fault> {
+    let (entry, function) = (address(code.entry)?, address(code.function)?);
+    // SAFETY: the parent runs the same executable and took this place from a `ContextEntry`.
+    let entry: ContextEntry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, captured, task) }
+}
+
+fn initialize(code: Code, argument: &[u8]) -> Result<Box<dyn std::any::Any>, String> {
+    let place = |place| address(place).map_err(|(_, text)| text);
+    let (entry, function) = (place(code.entry)?, place(code.function)?);
+    // SAFETY: the parent runs the same executable and took this place from an `InitializerEntry`.
+    let entry: InitializerEntry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, argument) }
+}
+
+fn finalize(code: Code, state: Box<dyn std::any::Any>) {
+    let (Ok(entry), Ok(function)) = (address(code.entry), address(code.function)) else { return };
+    // SAFETY: the parent runs the same executable and took this place from a `FinalizerEntry`.
+    let entry: FinalizerEntry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, state) }
+}
+
+/// What a task finds when it asks where it runs.
+struct WorkerHost {
+    page: Arc<Page>,
+    current: Cell<Option<Ticket>>,
+}
+
+impl Host for WorkerHost {
+    fn owner(&self) -> OwnerId {
+        OwnerId::NOBODY
+    }
+
+    fn help(&self, _task: &TaskRef) -> bool {
+        false
+    }
+
+    fn begin_blocking(&self, _why: Blocking) {}
+
+    fn end_blocking(&self, _why: Blocking) {}
+
+    fn is_stopping(&self) -> bool {
+        self.current.get().is_some_and(|ticket| self.page.slots().is_stop_requested(ticket))
+    }
+}
