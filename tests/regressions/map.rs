@@ -1,11 +1,11 @@
 //! `map`: its bound, and what it gives if the executor refuses.
 
-use crate::common::{BOUND, Gate, occupy, within};
+use crate::common::{BOUND, Gate, let_others_get_on, occupy, within};
 use crate::support::survives;
-use concurrent_futures::{MapOptions, ThreadPoolExecutor, WhenFull};
+use concurrent_futures::{MapOptions, ThreadPoolExecutor, WhenFull, cancellation_requested};
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 /// The pool refuses what finds its queue full, and a map submits more than that at once: at the
@@ -177,5 +177,57 @@ fn the_results_of_chunks_that_are_done_are_dropped_one_by_one() {
         // The only worker comes to this last.
         executor.spawn(|| ()).result().unwrap();
         drop(results);
+    });
+}
+
+/// The same with chunks that failed as a whole, by a panic of the executor's own context.
+#[test]
+fn the_failures_of_chunks_are_dropped_one_by_one() {
+    survives("map::the_failures_of_chunks_are_dropped_one_by_one", || {
+        let builder = ThreadPoolExecutor::builder().max_workers(1);
+        let executor = builder.context(|| (), |(), _task| panic_any(Grenade)).build().unwrap();
+        let results = executor.map_with(chunks_of(2), |n| n, 0..8);
+        // The only worker comes to this last. Its failure holds one of them, too.
+        std::mem::forget(executor.spawn(|| ()).exception());
+        drop(results);
+    });
+}
+
+/// A map that is dropped asks the chunk that runs to stop, and cancels the others: these first, or
+/// the worker that stops would begin one of them.
+#[test]
+fn a_map_cancels_what_has_not_begun_before_anything_stops() {
+    /// The first item is the one that runs. The others look, when they are dropped, whether it has
+    /// been asked to stop.
+    struct Item(Arc<[AtomicBool; 2]>);
+
+    impl Drop for Item {
+        fn drop(&mut self) {
+            let_others_get_on();
+            if self.0[0].load(Ordering::SeqCst) {
+                self.0[1].store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    within(|| {
+        let executor = ThreadPoolExecutor::new(1).unwrap();
+        let seen = Arc::<[AtomicBool; 2]>::default();
+        let (begun, has_begun) = mpsc::channel();
+        let call = move |item: Item| {
+            begun.send(()).unwrap();
+            while !cancellation_requested() {
+                std::thread::yield_now();
+            }
+            item.0[0].store(true, Ordering::SeqCst);
+            std::mem::forget(item);
+        };
+        let items = std::iter::repeat_n(Arc::clone(&seen), 4).map(Item);
+        let results = executor.map_with(chunks_of(1), call, items);
+        has_begun.recv_timeout(BOUND).unwrap();
+        drop(results);
+        drop(executor);
+        assert!(seen[0].load(Ordering::SeqCst), "what ran was asked to stop");
+        assert!(!seen[1].load(Ordering::SeqCst), "not before the others were cancelled");
     });
 }
