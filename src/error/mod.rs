@@ -132,6 +132,23 @@ impl TaskError {
         matches!(self.kind(), TaskErrorKind::Refused(_))
     }
 
+    /// Whether the executor is broken: it broke after it had taken the task, or before, and so
+    /// refused it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let builder = ThreadPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.try_initializer(|| "no number".parse::<u32>()).build()?;
+    /// assert!(executor.spawn(|| ()).result().unwrap_err().is_broken());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_broken(&self) -> bool {
+        matches!(self.kind(), TaskErrorKind::Broken(_) | TaskErrorKind::Refused(Refusal::Broken(_)))
+    }
+
     /// The task's own error, if it failed with an `Err` of type `E`.
     ///
     /// # Examples

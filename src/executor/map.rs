@@ -50,7 +50,7 @@ const CHUNKS_PER_WORKER: usize = 4;
 /// assert_eq!(squares.map(Result::unwrap).take(3).collect::<Vec<_>>(), [1, 4, 9]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "options do nothing until they are given to a map"]
 pub struct MapOptions {
     chunksize: Option<NonZeroUsize>,
@@ -280,6 +280,10 @@ impl<R> InFlight<R> {
         };
         match future.result_timeout(remaining) {
             Ok(outcome) => Some(Popped::Chunk(len, outcome)),
+            // It was done in time, and its worker is about to let go of it.
+            Err(WaitTimeout { pending, .. }) if pending.done() => {
+                Some(Popped::Chunk(len, pending.result()))
+            }
             Err(WaitTimeout { pending, .. }) => {
                 pending.abort();
                 Some(Popped::DeadlinePassed)

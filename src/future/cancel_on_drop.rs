@@ -1,10 +1,11 @@
 //! A future whose task should not outlive the interest in it.
 
 use super::Future;
-use crate::error::TaskError;
+use crate::error::{TaskError, WaitTimeout};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A [`Future`] that aborts its task when it is dropped before the task is done.
 ///
@@ -31,6 +32,31 @@ impl<T> CancelOnDrop<T> {
     /// The task's failure.
     pub fn result(self) -> Result<T, TaskError> {
         self.into_inner().result()
+    }
+
+    /// Like [`result`](Self::result), but gives the future back if it is not done in time; that one
+    /// still aborts its task when it is dropped. See [`Future::result_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// [`WaitTimeout`] with the future; inside, the task's own failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let (mut promise, future) = concurrent_futures::Promise::<u32>::new();
+    /// let timeout = future.cancel_on_drop().result_timeout(Duration::from_millis(1)).unwrap_err();
+    /// drop(timeout); // and with it the future
+    /// assert!(promise.set_result(1).is_err()); // cancelled by then
+    /// ```
+    pub fn result_timeout(
+        self,
+        limit: Duration,
+    ) -> Result<Result<T, TaskError>, WaitTimeout<CancelOnDrop<T>>> {
+        self.into_inner().result_timeout(limit).map_err(|WaitTimeout { pending, limit }| {
+            WaitTimeout { pending: CancelOnDrop::new(pending), limit }
+        })
     }
 
     /// The plain future, which does not abort its task any more.

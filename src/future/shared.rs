@@ -1,10 +1,10 @@
 //! A future with several readers.
 
 use super::wait_for;
-use crate::error::{FutureState, TaskError};
+use crate::error::{FutureState, TaskError, WaitTimeout};
 use crate::sync::Arc;
 use crate::sync::deadline_after;
-use crate::sync::global::{AtomicU32, Ordering};
+use crate::sync::global::Mutex;
 use crate::task::{Handle, Phase, TaskRef};
 use std::fmt;
 use std::pin::Pin;
@@ -27,12 +27,33 @@ pub struct SharedFuture<T> {
 
 struct Shared<T> {
     handle: Handle<T>,
-    readers: AtomicU32,
+    readers: Mutex<Readers>,
+}
+
+/// The numbers of the readers that there are. Those of the readers that are gone are used again: a
+/// loop that clones and drops does not come to the end of them, nor back to one that is in use.
+#[derive(Default)]
+struct Readers {
+    issued: u32,
+    free: Vec<u32>,
+}
+
+impl Readers {
+    fn issue(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            let number = self.issued;
+            self.issued = number.checked_add(1).expect("a future has at most 2^32 - 1 readers");
+            number
+        })
+    }
 }
 
 impl<T> SharedFuture<T> {
     pub(super) fn new(handle: Handle<T>) -> Self {
-        SharedFuture { shared: Arc::new(Shared { handle, readers: AtomicU32::new(1) }), reader: 0 }
+        let mut readers = Readers::default();
+        let reader = readers.issue();
+        let shared = Arc::new(Shared { handle, readers: Mutex::new(readers) });
+        SharedFuture { shared, reader }
     }
 
     pub(super) fn task(&self) -> &TaskRef {
@@ -50,6 +71,37 @@ impl<T> SharedFuture<T> {
     {
         self.wait();
         self.cloned()
+    }
+
+    /// Like [`result`](Self::result), for `limit` at most, counted from the call; zero polls. The
+    /// error says only that time ran out, since this reader stays.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitTimeout`]; inside, the task's own failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::Promise;
+    /// use std::time::Duration;
+    ///
+    /// let (mut promise, future) = Promise::new();
+    /// let reader = future.shared();
+    /// assert!(reader.result_timeout(Duration::from_millis(1)).is_err());
+    /// promise.set_result("kept")?;
+    /// assert_eq!(reader.result_timeout(Duration::ZERO)??, "kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn result_timeout(&self, limit: Duration) -> Result<Result<T, TaskError>, WaitTimeout<()>>
+    where
+        T: Clone,
+    {
+        if self.wait_timeout(limit) {
+            Ok(self.cloned())
+        } else {
+            Err(WaitTimeout { pending: (), limit })
+        }
     }
 
     fn cloned(&self) -> Result<T, TaskError>
@@ -131,8 +183,7 @@ impl<T> SharedFuture<T> {
 
 impl<T> Clone for SharedFuture<T> {
     fn clone(&self) -> Self {
-        // ORDERING: relaxed; the number only has to differ from the others.
-        let reader = self.shared.readers.fetch_add(1, Ordering::Relaxed);
+        let reader = self.shared.readers.lock().issue();
         SharedFuture { shared: Arc::clone(&self.shared), reader }
     }
 }
@@ -152,11 +203,34 @@ impl<T: Clone> std::future::Future for SharedFuture<T> {
 impl<T> Drop for SharedFuture<T> {
     fn drop(&mut self) {
         self.task().remove_waker(self.reader);
+        // Only now, for the next one to have this number may register a waker at once.
+        self.shared.readers.lock().free.push(self.reader);
     }
 }
 
 impl<T> fmt::Debug for SharedFuture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         super::debug(f, "SharedFuture", self.state(), self.label())
+    }
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use crate::Promise;
+
+    #[test]
+    fn a_reader_has_a_number_of_its_own() {
+        let (_promise, future) = Promise::<u32>::new();
+        let readers = vec![future.shared(); 3];
+        let numbers: Vec<_> = readers.iter().map(|it| it.reader).collect();
+        assert!(numbers[0] != numbers[1] && numbers[1] != numbers[2] && numbers[2] != numbers[0]);
+    }
+
+    #[test]
+    fn a_reader_that_goes_leaves_its_number_to_another() {
+        let (_promise, future) = Promise::<u32>::new();
+        let shared = future.shared();
+        let number = shared.clone().reader;
+        assert_eq!(shared.clone().reader, number);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) use timer::Timer;
 
 /// For values that live as long as the program and take part in no protocol that is modelled.
 pub(crate) mod global {
-    pub(crate) use parking_lot::RwLock;
+    pub(crate) use parking_lot::{Mutex, RwLock};
     pub(crate) use std::sync::Once;
     #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
     pub(crate) use std::sync::OnceLock;

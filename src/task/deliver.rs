@@ -116,13 +116,13 @@ fn proceed(continuation: Continuation) {
 }
 
 /// Runs what was deferred. Called before this thread blocks too, for it may be about to wait for
-/// just that.
+/// just that; the task that blocks has no part in it.
 pub(super) fn catch_up() {
     let depth = NESTED.with(Cell::get);
     let next = || DEFERRED.try_with(|deferred| deferred.borrow_mut().pop_front()).ok().flatten();
     while let Some(next) = next() {
         NESTED.with(|nested| nested.set(1));
-        contain(next);
+        outside(|| contain(next));
         NESTED.with(|nested| nested.set(depth));
     }
 }

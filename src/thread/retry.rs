@@ -44,7 +44,7 @@ impl<S: 'static> Retrying<S> {
                         Err(panic) if cancellation_requested() => {
                             resume_unwind(panic.into_payload());
                         }
-                        Err(_) => {}
+                        Err(panic) => discard(panic),
                     }
                 }
                 function(argument)
@@ -79,11 +79,18 @@ impl<S: 'static> Retrying<S> {
                     Ok(Err(error)) if cancellation_requested() => return Err(error),
                     Err(panic) if cancellation_requested() => resume_unwind(panic.into_payload()),
                     Ok(Ok(value)) => return Ok(value),
-                    Ok(Err(_)) | Err(_) => {}
+                    Ok(Err(error)) => discard(error),
+                    Err(panic) => discard(panic),
                 }
             }
             function(argument)
         };
         self.handle.submit(repeated, argument).flatten()
     }
+}
+
+/// Drops a failure that another try follows. It is the caller's own, and may panic as it goes; the
+/// other try follows all the same.
+fn discard<T>(failure: T) {
+    task::contain(|| drop(failure));
 }

@@ -8,7 +8,7 @@
 
 use super::call::{Carry, within};
 use super::pool::Pool;
-use crate::error::TaskError;
+use crate::error::{TaskError, WaitTimeout};
 use crate::executor::Patience;
 use crate::future::{Awaited, Future, Group, Waitable, sealed};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 /// A place where tasks can borrow from the caller's stack; from
 /// [`ThreadPoolHandle::scope`](super::ThreadPoolHandle::scope).
@@ -238,6 +239,39 @@ impl<T> ScopedFuture<'_, T> {
     /// The task's failure.
     pub fn result(self) -> Result<T, TaskError> {
         self.future.result()
+    }
+
+    /// Like [`result`](Self::result), but gives the future back if it is not done in time; see
+    /// [`Future::result_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// [`WaitTimeout`] with the future; inside, the task's own failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let answer = executor.scope(|scope| {
+    ///     let future = scope.spawn(|| receiver.into_iter().next());
+    ///     let timeout = future.result_timeout(Duration::from_millis(1)).unwrap_err();
+    ///     sender.send("now it can finish").unwrap();
+    ///     timeout.pending.result()
+    /// });
+    /// assert_eq!(answer?, Some("now it can finish"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn result_timeout(
+        self,
+        limit: Duration,
+    ) -> Result<Result<T, TaskError>, WaitTimeout<Self>> {
+        let scope = self.scope;
+        self.future.result_timeout(limit).map_err(|WaitTimeout { pending, limit }| WaitTimeout {
+            pending: ScopedFuture { future: pending, scope },
+            limit,
+        })
     }
 }
 

@@ -131,3 +131,14 @@ fn a_wait_that_runs_out_of_time_leaves_the_future_as_it_is() {
     promise.set_result(1).unwrap();
     assert_eq!(future.result().unwrap(), 1);
 }
+
+#[test]
+fn a_result_that_runs_out_of_time_can_be_asked_for_again() {
+    let (mut promise, future) = Promise::new();
+    let reader = future.shared();
+    let short = Duration::from_millis(1);
+    assert_eq!(reader.result_timeout(short).unwrap_err().limit, short);
+    promise.set_result(1).unwrap();
+    assert_eq!(reader.result_timeout(Duration::ZERO).unwrap().unwrap(), 1);
+    assert_eq!(reader.result().unwrap(), 1);
+}

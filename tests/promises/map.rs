@@ -313,3 +313,10 @@ fn an_unreachable_deadline_is_no_deadline() {
         assert_eq!(one.unwrap().unwrap(), 1);
     });
 }
+
+#[test]
+fn options_can_be_compared() {
+    let options = || MapOptions::new().chunksize(items(2)).unordered();
+    assert_eq!(options(), options());
+    assert_ne!(options(), options().eager());
+}

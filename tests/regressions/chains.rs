@@ -2,9 +2,9 @@
 
 use crate::common::{Gate, occupy, within};
 use crate::support::survives;
-use concurrent_futures::{Promise, ThreadPoolExecutor};
+use concurrent_futures::{Promise, TaskOptions, ThreadPoolExecutor, current_label};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 /// Cancelling the last link of a chain cancelled the one before it by calling itself, and so on:
 /// a long chain took more stack than there is, and with it the process.
@@ -57,5 +57,46 @@ fn a_failure_behind_a_cancelled_then_is_reported() {
         gate.open();
         executor.shutdown(true, false);
         assert_eq!(reported.load(Ordering::SeqCst), 1);
+    });
+}
+
+/// Callbacks that keep promises went deeper and deeper, until one of the steps was put off. A task
+/// that waited for that step did it itself, and the code of the step took itself for the task's.
+#[test]
+fn a_step_that_was_put_off_is_no_part_of_the_task_that_waits_for_it() {
+    static LABELS: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
+
+    /// Looks, when its future is flattened, in which task that is.
+    struct Looks;
+
+    impl From<Looks> for Box<dyn std::error::Error + Send + Sync> {
+        fn from(_: Looks) -> Self {
+            LABELS.lock().unwrap().push(current_label());
+            "this is where it looks".into()
+        }
+    }
+
+    within(|| {
+        let executor = ThreadPoolExecutor::new(1).unwrap();
+        let waits = executor.with(TaskOptions::new().label("waits"));
+        let helped = Arc::new(AtomicUsize::new(0));
+        let last = Promise::<Result<(), Looks>>::new();
+        let (mut first, flat) = (0..100).fold((last.0, last.1.flatten()), |(mut next, then), _| {
+            let (promise, future) = Promise::new();
+            let (waits, helped) = (waits.clone(), Arc::clone(&helped));
+            let flat = future.flatten();
+            flat.add_done_callback(move |_| {
+                next.set_result(Err(Looks)).unwrap();
+                if !then.done() {
+                    waits.spawn(move || then.wait()).result().unwrap();
+                    helped.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            (promise, flat)
+        });
+        executor.spawn(move || first.set_result(Err(Looks)).unwrap()).result().unwrap();
+        assert!(flat.done());
+        assert!(helped.load(Ordering::SeqCst) > 0, "no step was put off");
+        assert_eq!(*LABELS.lock().unwrap(), vec![None; 101]);
     });
 }

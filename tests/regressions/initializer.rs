@@ -1,10 +1,10 @@
 //! Threads that are in the initializer.
 
-use crate::common::{BOUND, Gate, within};
-use concurrent_futures::{ReturnWhen, ThreadPoolExecutor, ThreadPoolHandle, wait};
+use crate::common::{BOUND, Gate, occupy, within};
+use concurrent_futures::{Promise, ReturnWhen, ThreadPoolExecutor, ThreadPoolHandle, wait};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, OnceLock, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
 
 /// A thread that had come for the only task was in the initializer; since nobody was searching
 /// meanwhile another was started, and so on, up to the limit.
@@ -53,6 +53,67 @@ fn no_task_runs_within_the_initializer() {
         assert!(HANDLE.set(executor.handle()).is_ok());
         drop(executor.spawn(|| ()));
         assert_eq!(outcome.recv_timeout(BOUND).unwrap().unwrap(), 5);
+    });
+}
+
+/// An initializer waited for what the pool's only task would bring. Its thread was the one that had
+/// come for that task, and since it was on its way no other was started.
+#[test]
+fn an_initializer_can_wait_for_the_task_that_its_thread_has_come_for() {
+    within(|| {
+        let (mut promise, promised) = Promise::new();
+        let promised = Mutex::new(Some(promised));
+        let executor = ThreadPoolExecutor::builder()
+            .max_workers(2)
+            .initializer(move || {
+                let promised = promised.lock().unwrap().take();
+                if let Some(promised) = promised {
+                    promised.result().unwrap();
+                }
+            })
+            .build()
+            .unwrap();
+        executor.spawn(move || promise.set_result(()).unwrap()).result().unwrap();
+    });
+}
+
+/// One of two workers was waiting in its task, the other in its initializer, for a task that would
+/// let both go on: the initializer counted as one who would come for it.
+#[test]
+fn a_blocked_initializer_is_replaced_when_all_others_wait() {
+    static HANDLE: OnceLock<ThreadPoolHandle> = OnceLock::new();
+    static ROUND: AtomicUsize = AtomicUsize::new(0);
+    within(|| {
+        let (mut promise, promised) = Promise::new();
+        let keep = Arc::new(Mutex::new(move || promise.set_result(7).unwrap()));
+        let gate = Gate::new();
+        let (latch, (begun, has_begun)) = (gate.latch(), mpsc::channel());
+        let executor = ThreadPoolExecutor::builder()
+            .max_workers(2)
+            .initializer(move || {
+                if ROUND.fetch_add(1, Ordering::SeqCst) == 1 {
+                    begun.send(()).unwrap();
+                    latch.pass();
+                    let keep = Arc::clone(&keep);
+                    let handle = HANDLE.get().unwrap();
+                    handle.spawn(move || keep.lock().unwrap()()).result().unwrap();
+                }
+            })
+            .build()
+            .unwrap();
+        assert!(HANDLE.set(executor.handle()).is_ok());
+        let busy = occupy(&executor, 1);
+        let (waiting, is_waiting) = mpsc::channel();
+        let outer = executor.spawn(move || {
+            waiting.send(()).unwrap();
+            promised.result().unwrap()
+        });
+        // The second thread has come for this, but it is the first that begins it.
+        has_begun.recv_timeout(BOUND).unwrap();
+        busy.open();
+        is_waiting.recv_timeout(BOUND).unwrap();
+        gate.open();
+        assert_eq!(outer.result().unwrap(), 7);
     });
 }
 

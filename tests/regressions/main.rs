@@ -13,6 +13,7 @@ mod map;
 mod mixture;
 mod order;
 mod refused_threads;
+mod retries;
 mod shutdown;
 mod support;
 mod thread_locals;
