@@ -89,6 +89,7 @@ mod executor;
 mod future;
 mod queue;
 mod sync;
+#[allow(unsafe_code)]
 mod sys;
 #[allow(unsafe_code)]
 mod task;

@@ -9,9 +9,10 @@ use std::fs;
 use std::path::Path;
 
 /// The rooms, from the ground floor up. An import may only point to a lower row.
-const ROWS: [&[&str]; 8] = [
+const ROWS: [&[&str]; 9] = [
     &["error"],
-    &["sync", "sys"],
+    &["sync"],
+    &["sys"],
     &["queue"],
     &["task"],
     &["future"],
@@ -40,7 +41,7 @@ const PRIMITIVES: [&str; 12] = [
 const ERRORS_MAY_NAME: [&str; 3] = ["std::sync::Arc", "std::sync::Mutex", "std::sync::PoisonError"];
 
 /// Where `unsafe` may stand: a file, or all of a folder.
-const UNSAFE_FILES: [&str; 2] = ["task/", "thread/scope.rs"];
+const UNSAFE_FILES: [&str; 3] = ["sys/", "task/", "thread/scope.rs"];
 
 const MOST_LINES: usize = 600;
 

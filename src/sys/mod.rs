@@ -1,13 +1,100 @@
 //! The only place that asks the operating system for anything but threads.
 //!
-//! So far that is one number: how many processors this process may use.
+//! Every system gets the number of processors that this process may use. What a pool of processes
+//! stands on is there for Linux only: shared memory (`memory`), the channel between two
+//! processes and the waiting for it (`link`), their lives and ends (`child`), what they may use
+//! (`limits`), and where a function is found in another process of the same executable
+//! (`image`, `initializers`). Nothing here knows what a pool or a task is.
 
-/// How many processors this process may use at once: the affinity mask and the quota of its
-/// control group are respected, and a fraction of a processor is rounded down, but never to zero.
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(dead_code)]
+pub(crate) mod child;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(dead_code)]
+pub(crate) mod image;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(dead_code)]
+pub(crate) mod initializers;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(dead_code)]
+pub(crate) mod limits;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(dead_code)]
+pub(crate) mod link;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(dead_code)]
+pub(crate) mod memory;
+
+use crate::sync::global::{AtomicUsize, Ordering};
+
+/// What [`set_processors`] was told; zero is nothing.
+static SHARE: AtomicUsize = AtomicUsize::new(0);
+
+/// How many processors this process may use at once: the share that it was given, if any.
 ///
-/// `num_cpus` rounds a fractional quota up, which gets a program throttled; the standard library
-/// rounds it down. The smaller of the two is taken.
+/// Otherwise the affinity mask and the quota of its control group are respected, and a fraction of
+/// a processor is rounded down, but never to zero. `num_cpus` rounds a fractional quota up, which
+/// gets a program throttled; the standard library rounds it down. The smaller of the two is taken.
 pub(crate) fn usable_processors() -> usize {
-    let by_std = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
-    num_cpus::get().min(by_std).max(1)
+    // ORDERING: a number on its own; whoever sets it does so before it starts what will ask.
+    match SHARE.load(Ordering::Relaxed) {
+        0 => {
+            let by_std = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
+            num_cpus::get().min(by_std).max(1)
+        }
+        share => share,
+    }
+}
+
+/// From now on [`usable_processors`] is `n`; zero leaves it to the system again.
+///
+/// A process that is one of several is told its share, so that a pool of threads in it does not
+/// take all of the machine.
+#[allow(dead_code)]
+pub(crate) fn set_processors(n: usize) {
+    // ORDERING: as in `usable_processors`.
+    SHARE.store(n, Ordering::Relaxed);
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const AGAIN: &str = "CONCURRENT_FUTURES_TEST_AGAIN";
+
+    /// Runs a test of this crate once more, in a process of its own, which it may change.
+    pub(in crate::sys) fn again(test: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--test-threads=1"]).env(AGAIN, test);
+        command
+    }
+
+    /// Whether this is that process.
+    pub(in crate::sys) fn is_again(test: &str) -> bool {
+        std::env::var(AGAIN).is_ok_and(|it| it == test)
+    }
+
+    /// Runs `body` in a process of its own, which is to succeed.
+    pub(in crate::sys) fn alone(test: &str, body: impl FnOnce()) {
+        if is_again(test) {
+            return body();
+        }
+        let output = again(test).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(told.contains("1 passed"), "{told}");
+    }
+
+    #[test]
+    fn a_share_of_the_processors_overrides_their_number() {
+        alone("sys::tests::a_share_of_the_processors_overrides_their_number", || {
+            let all = usable_processors();
+            assert!(all >= 1);
+            set_processors(all + 7);
+            assert_eq!(usable_processors(), all + 7);
+            set_processors(0);
+            assert_eq!(usable_processors(), all);
+        });
+    }
 }

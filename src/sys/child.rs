@@ -1,0 +1,391 @@
+//! Processes: their start, their end, and the signals in between.
+//!
+//! A child is held by its process descriptor, which means that very process even after it has ended
+//! and its number has been given to another one.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+/// A process that this one has started, and which leads a group of its own.
+///
+/// Dropping it neither ends the process nor removes what is left of it: that takes
+/// [`wait`](Child::wait).
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: std::process::Child,
+    number: Pid,
+    descriptor: OwnedFd,
+    /// How it has ended, once that was asked for; from then on its number may mean another process.
+    ended: Option<Ended>,
+}
+
+/// What a process may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Terminate,
+    Kill,
+}
+
+impl Signal {
+    fn number(self) -> rustix::process::Signal {
+        match self {
+            Signal::Terminate => rustix::process::Signal::TERM,
+            Signal::Kill => rustix::process::Signal::KILL,
+        }
+    }
+}
+
+/// How a process has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Exited(i32),
+    Signalled {
+        number: i32,
+        core_dumped: bool,
+    },
+    /// Somebody else has asked first, or the program ignores the ends of its children, and the
+    /// answer is given only once.
+    Unknown,
+}
+
+impl Child {
+    /// Starts a process as the leader of a new process group.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+        let mut process = command.process_group(0).spawn()?;
+        let opened = number_of(process.id()).and_then(|it| Ok((it, descriptor_of(process.id())?)));
+        match opened {
+            Ok((number, descriptor)) => Ok(Child { process, number, descriptor, ended: None }),
+            Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err(error)
+            }
+        }
+    }
+
+    /// The number of the process, and of the group that it leads.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal to the process and its whole group. Nothing happens if it has already been
+    /// removed, by [`wait`](Child::wait) or by somebody else: the number may mean another process.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        if self.ended.is_some()
+            || self.asked(WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_err()
+        {
+            return;
+        }
+        // Whatever fails here has ended.
+        let has_left = rustix::process::getpgid(Some(self.number)) != Ok(self.number);
+        let _ = rustix::process::kill_process_group(self.number, signal.number());
+        if has_left {
+            let _ = rustix::process::pidfd_send_signal(&self.descriptor, signal.number());
+        }
+    }
+
+    /// Waits for the end of the process and removes what is left of it.
+    pub(crate) fn wait(&mut self) -> Ended {
+        if let Some(ended) = self.ended {
+            return ended;
+        }
+        let ended = match self.asked(WaitIdOptions::empty()) {
+            Ok(Some(status)) => Ended::from(status),
+            // Linux 5.3 has descriptors of processes, but cannot wait by them.
+            Err(Errno::INVAL) => self.process.wait().map_or(Ended::Unknown, Ended::from),
+            Ok(None) | Err(_) => Ended::Unknown,
+        };
+        self.ended = Some(ended);
+        ended
+    }
+
+    /// Asks how it has ended; an error if that has already been asked.
+    fn asked(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+        let id = WaitId::PidFd(self.descriptor.as_fd());
+        rustix::io::retry_on_intr(|| {
+            rustix::process::waitid(id.clone(), options | WaitIdOptions::EXITED)
+        })
+    }
+
+    /// Whether the process has ended. Does not remove anything.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut sources = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::io::retry_on_intr(|| poll(&mut sources, Some(&at_once))).is_ok_and(|it| it > 0)
+    }
+
+    /// What becomes readable when the process ends.
+    pub(crate) fn process_descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl From<WaitIdStatus> for Ended {
+    fn from(status: WaitIdStatus) -> Ended {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Ended::Exited(code),
+            (None, Some(number)) => Ended::Signalled { number, core_dumped: status.dumped() },
+            (None, None) => Ended::Unknown,
+        }
+    }
+}
+
+impl From<ExitStatus> for Ended {
+    fn from(status: ExitStatus) -> Ended {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Ended::Exited(code),
+            (None, Some(number)) => Ended::Signalled { number, core_dumped: status.core_dumped() },
+            (None, None) => Ended::Unknown,
+        }
+    }
+}
+
+/// The name of a signal, such as `SIGSEGV`.
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGCHLD => "SIGCHLD",
+        libc::SIGCONT => "SIGCONT",
+        libc::SIGSTOP => "SIGSTOP",
+        libc::SIGTSTP => "SIGTSTP",
+        libc::SIGTTIN => "SIGTTIN",
+        libc::SIGTTOU => "SIGTTOU",
+        libc::SIGURG => "SIGURG",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGVTALRM => "SIGVTALRM",
+        libc::SIGPROF => "SIGPROF",
+        libc::SIGWINCH => "SIGWINCH",
+        libc::SIGIO => "SIGIO",
+        libc::SIGPWR => "SIGPWR",
+        libc::SIGSYS => "SIGSYS",
+        _ => return None,
+    })
+}
+
+/// Ends this process at once, with all of its group if it leads it; for one whose parent is gone.
+pub(crate) fn kill_own_group() -> ! {
+    let kill = rustix::process::Signal::KILL;
+    let own = rustix::process::getpid();
+    let _ = if rustix::process::getpgrp() == own {
+        rustix::process::kill_current_process_group(kill)
+    } else {
+        rustix::process::kill_process(own, kill)
+    };
+    // The first process of a container cannot be killed from within.
+    // SAFETY: it ends the process, and needs nothing for it.
+    unsafe { libc::_exit(128 + libc::SIGKILL) }
+}
+
+/// From now on this process takes no notice of writing where nobody reads, nor of an interrupt from
+/// the terminal, which its parent deals with.
+pub(crate) fn ignore_pipe_and_interrupt() {
+    for number in [libc::SIGPIPE, libc::SIGINT] {
+        // SAFETY: no handler is installed, and nothing else refers to the one that was.
+        unsafe { libc::signal(number, libc::SIG_IGN) };
+    }
+}
+
+fn number_of(process: u32) -> io::Result<Pid> {
+    let number = i32::try_from(process).ok().and_then(Pid::from_raw);
+    number.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no number of a process"))
+}
+
+/// A descriptor of the process that has this number now. It is closed in programs that this process
+/// starts.
+pub(crate) fn descriptor_of(process: u32) -> io::Result<OwnedFd> {
+    Ok(rustix::process::pidfd_open(number_of(process)?, PidfdFlags::empty())?)
+}
+
+/// The number of the process that has started this one, or has inherited it; zero if that is not
+/// visible from here.
+pub(crate) fn parent_id() -> u32 {
+    rustix::process::getppid().map_or(0, |it| it.as_raw_nonzero().get().unsigned_abs())
+}
+
+/// What this process runs, even if the file was renamed, replaced or removed since it was started.
+pub(crate) fn executable() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::tests::{again, alone, is_again};
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null());
+        command
+    }
+
+    fn end_of(script: &str) -> Ended {
+        Child::spawn(&mut shell(script)).unwrap().wait()
+    }
+
+    #[test]
+    fn the_end_of_a_child_is_its_code_or_its_signal() {
+        assert_eq!(end_of("exit 0"), Ended::Exited(0));
+        assert_eq!(end_of("exit 41"), Ended::Exited(41));
+        let killed = Ended::Signalled { number: libc::SIGKILL, core_dumped: false };
+        assert_eq!(end_of("kill -KILL $$"), killed);
+    }
+
+    #[test]
+    fn a_core_is_told_of_as_by_the_standard_library() {
+        let script = "ulimit -c unlimited; kill -ABRT $$";
+        let folder =
+            std::env::temp_dir().join(format!("concurrent-futures-core-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let by_std = shell(script).current_dir(&folder).status().unwrap();
+        let ended = Child::spawn(shell(script).current_dir(&folder)).unwrap().wait();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(ended, Ended::from(by_std));
+        assert!(matches!(ended, Ended::Signalled { number: libc::SIGABRT, .. }));
+    }
+
+    #[test]
+    fn the_end_is_seen_before_it_is_asked_for_and_told_again() {
+        let mut child = Child::spawn(&mut shell("exit 3")).unwrap();
+        let since = Instant::now();
+        while !child.has_ended() {
+            assert!(since.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(child.wait(), Ended::Exited(3));
+        assert_eq!(child.wait(), Ended::Exited(3));
+        assert!(child.has_ended());
+        child.signal_group(Signal::Kill);
+    }
+
+    #[test]
+    fn a_child_that_somebody_else_has_asked_for_has_an_unknown_end() {
+        let mut child = Child::spawn(&mut shell("exit 3")).unwrap();
+        assert_eq!(child.process.wait().unwrap().code(), Some(3));
+        child.signal_group(Signal::Kill);
+        assert_eq!(child.wait(), Ended::Unknown);
+    }
+
+    #[test]
+    fn a_running_child_has_not_ended() {
+        let mut child = Child::spawn(&mut shell("exec sleep 1000")).unwrap();
+        assert!(!child.has_ended());
+        child.signal_group(Signal::Terminate);
+        let ended = Ended::Signalled { number: libc::SIGTERM, core_dumped: false };
+        assert_eq!(child.wait(), ended);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_started_is_an_error() {
+        assert!(Child::spawn(&mut Command::new("/nonexistent/program")).is_err());
+    }
+
+    /// Whether the process with the number that a child has written is gone, or will be soon.
+    fn ends_soon(number: u32) -> bool {
+        let Ok(descriptor) = descriptor_of(number) else { return true };
+        let limit = Timespec { tv_sec: 20, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&limit)).unwrap() == 1
+    }
+
+    #[test]
+    fn a_signal_to_the_group_reaches_a_grandchild() {
+        let mut command = shell("sleep 1000 & echo $!; wait");
+        let mut child = Child::spawn(command.stdout(Stdio::piped())).unwrap();
+        let mut line = String::new();
+        let output = child.process.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        child.signal_group(Signal::Kill);
+        assert!(matches!(child.wait(), Ended::Signalled { number: libc::SIGKILL, .. }));
+        assert!(ends_soon(line.trim().parse().unwrap()));
+    }
+
+    #[test]
+    fn a_process_that_leads_a_group_ends_with_it() {
+        const NAME: &str = "sys::child::tests::a_process_that_leads_a_group_ends_with_it";
+        if is_again(NAME) {
+            // It holds the pipe, too.
+            #[allow(clippy::zombie_processes)] // It dies with this one.
+            let _sleeper = shell("sleep 1000").spawn().unwrap();
+            kill_own_group();
+        }
+        let mut child = Child::spawn(again(NAME).stdout(Stdio::piped())).unwrap();
+        assert!(matches!(child.wait(), Ended::Signalled { number: libc::SIGKILL, .. }));
+        let mut output = child.process.stdout.take().unwrap();
+        output.read_to_end(&mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_leads_no_group_ends_alone() {
+        const NAME: &str = "sys::child::tests::a_process_that_leads_no_group_ends_alone";
+        if is_again(NAME) {
+            kill_own_group();
+        }
+        let status = again(NAME).stdout(Stdio::null()).status().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn an_interrupt_and_a_broken_pipe_can_be_ignored() {
+        alone("sys::child::tests::an_interrupt_and_a_broken_pipe_can_be_ignored", || {
+            ignore_pipe_and_interrupt();
+            let own = rustix::process::getpid();
+            for signal in [rustix::process::Signal::PIPE, rustix::process::Signal::INT] {
+                rustix::process::kill_process(own, signal).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_process_knows_its_parent_and_what_it_runs() {
+        const NAME: &str = "sys::child::tests::a_process_knows_its_parent_and_what_it_runs";
+        if is_again(NAME) {
+            assert_eq!(std::env::var("PARENT").unwrap(), parent_id().to_string());
+            assert_eq!(
+                std::fs::canonicalize(executable()).unwrap(),
+                std::env::current_exe().unwrap()
+            );
+            return;
+        }
+        let mut command = again(NAME);
+        command.env("PARENT", std::process::id().to_string()).stdout(Stdio::null());
+        assert!(command.status().unwrap().success());
+    }
+
+    #[test]
+    fn a_number_that_is_no_process_has_no_descriptor() {
+        for number in [0, u32::MAX, i32::MAX.unsigned_abs()] {
+            assert!(descriptor_of(number).is_err());
+        }
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(signal_name(libc::SIGSEGV), Some("SIGSEGV"));
+        assert_eq!(signal_name(9), Some("SIGKILL"));
+        assert_eq!(signal_name(0), None);
+        assert_eq!(signal_name(64), None);
+    }
+}

@@ -1,0 +1,399 @@
+//! What two processes talk through, and how one of them waits for the other.
+//!
+//! Whether a call waits is said in each call, never by a flag of the socket, which the other process
+//! might share.
+
+use super::child::Child;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// One end of a stream of bytes in both directions.
+#[derive(Debug)]
+pub(crate) struct Link(OwnedFd);
+
+impl Link {
+    /// A link and its other end, which is meant to be the standard input of a new process. Neither
+    /// is inherited by any other process.
+    pub(crate) fn pair() -> io::Result<(Link, OwnedFd)> {
+        let (own, other) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Link(own), other))
+    }
+
+    /// The link that this process was started with as its standard input, in whose place it finds
+    /// nothing from then on: neither the functions that it runs nor the processes that it starts
+    /// get hold of the link.
+    pub(crate) fn of_standard_input() -> io::Result<Link> {
+        let input = rustix::stdio::stdin();
+        let is_link = rustix::net::sockopt::socket_type(input)? == SocketType::STREAM
+            && rustix::net::sockopt::socket_domain(input)? == AddressFamily::UNIX;
+        if !is_link {
+            let error = "the standard input is no stream socket";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
+        let link = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
+        let nothing = std::fs::File::open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&nothing)?;
+        Ok(Link(link))
+    }
+
+    /// Sends as much as there is room for, at once; [`io::ErrorKind::WouldBlock`] if there is none.
+    /// A link whose other end is closed is an error, not a signal.
+    pub(crate) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        restarting(|| rustix::net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
+    }
+
+    /// Receives what is there, at once; [`io::ErrorKind::WouldBlock`] if that is nothing. Zero means
+    /// that the other end has sent its last (or that `bytes` is empty).
+    pub(crate) fn try_receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        restarting(|| rustix::net::recv(&self.0, &mut *bytes, RecvFlags::DONTWAIT)).map(|it| it.0)
+    }
+
+    /// Sends all, and waits for room if need be.
+    pub(crate) fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match restarting(|| rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL)) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait_until(PollFlags::OUT)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives what is there, and waits if that is nothing. Zero is the end, as in
+    /// [`try_receive`](Link::try_receive).
+    pub(crate) fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match restarting(|| rustix::net::recv(&self.0, &mut *bytes, RecvFlags::empty())) {
+                Ok((received, _)) => return Ok(received),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait_until(PollFlags::IN)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// For the case that somebody has set the flag that this module does not rely on.
+    fn wait_until(&self, what: PollFlags) -> io::Result<()> {
+        restarting(|| poll(&mut [PollFd::new(&self.0, what)], None)).map(drop)
+    }
+
+    /// Ends the traffic in both directions, also for threads that are just waiting for it. What was
+    /// sent before can still be received at the other end.
+    pub(crate) fn hang_up(&self) {
+        // It fails only if the other end has already done so.
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+    }
+}
+
+/// What one thread rings to interrupt another one that waits in [`wait_for`].
+#[derive(Debug)]
+pub(crate) struct Bell(OwnedFd);
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Bell> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Ok(Bell(rustix::event::eventfd(0, flags)?))
+    }
+
+    /// Rings until it is [silenced](Bell::silence), however often it is called.
+    pub(crate) fn ring(&self) {
+        // It fails only if the count is full, and then it rings.
+        let _ = restarting(|| rustix::io::write(&self.0, &1u64.to_ne_bytes()));
+    }
+
+    /// Ends the ringing. To be called before one looks for what it was rung for.
+    pub(crate) fn silence(&self) {
+        // It fails only if it does not ring.
+        let _ = restarting(|| rustix::io::read(&self.0, &mut [0; 8]));
+    }
+}
+
+/// What [`wait_for`] has found; at least one of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// There is something to receive: bytes, the end or an error.
+    pub(crate) readable: bool,
+    /// There is room to send, or an error to be had; never unless it was asked for.
+    pub(crate) writable: bool,
+    /// The bell rings.
+    pub(crate) rung: bool,
+    /// The child process has ended.
+    pub(crate) ended: bool,
+}
+
+/// Waits, without limit, until one of several things has happened. All of them last: a link that has
+/// ended stays readable, a child that has ended stays so, and the bell rings until it is silenced.
+pub(crate) fn wait_for(
+    link: &Link,
+    for_writing: bool,
+    bell: &Bell,
+    child: &Child,
+) -> io::Result<Ready> {
+    let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    let for_link = if for_writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+    let mut sources = [
+        PollFd::new(&link.0, for_link),
+        PollFd::new(&bell.0, PollFlags::IN),
+        PollFd::from_borrowed_fd(child.process_descriptor(), PollFlags::IN),
+    ];
+    restarting(|| poll(&mut sources, None))?;
+    let [link, bell, child] = sources.map(|it| it.revents());
+    Ok(Ready {
+        readable: link.intersects(PollFlags::IN | hung_up),
+        writable: for_writing && link.intersects(PollFlags::OUT | hung_up),
+        rung: bell.intersects(PollFlags::IN | hung_up),
+        ended: child.intersects(PollFlags::IN | hung_up),
+    })
+}
+
+/// Waits until the other end of the link is closed or hung up, whether or not there are bytes to
+/// receive, or the process with the descriptor `parent` has ended: some other process might have
+/// inherited the link's other end, and keep it open.
+pub(crate) fn wait_for_parent_end(link: &Link, parent: Option<BorrowedFd<'_>>) {
+    let mut sources = vec![PollFd::from_borrowed_fd(link.0.as_fd(), PollFlags::empty())];
+    sources.extend(parent.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)));
+    loop {
+        // A failure is want of memory in the kernel, and passes.
+        match poll(&mut sources, None) {
+            Ok(_) if sources.iter().any(|it| !it.revents().is_empty()) => return,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Repeats a call as long as it is interrupted by signals.
+fn restarting<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    rustix::io::retry_on_intr(call).map_err(io::Error::from)
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::child::Signal;
+    use crate::sys::tests::{again, is_again};
+    use std::process::{Command, Stdio};
+    use std::thread;
+    use std::time::Duration;
+
+    const NONE: Ready = Ready { readable: false, writable: false, rung: false, ended: false };
+
+    fn linked() -> (Link, Link) {
+        let (own, other) = Link::pair().unwrap();
+        (own, Link(other))
+    }
+
+    fn sleeper() -> Child {
+        Child::spawn(Command::new("sleep").arg("1000").stdin(Stdio::null())).unwrap()
+    }
+
+    fn fill(link: &Link) -> usize {
+        let mut sent = 0;
+        loop {
+            match link.try_send(&[7; 5000]) {
+                Ok(some) => sent += some,
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    return sent;
+                }
+            }
+        }
+    }
+
+    /// What is received until the end.
+    fn all_of(link: &Link) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut bytes = [0; 5000];
+        loop {
+            match link.receive(&mut bytes).unwrap() {
+                0 => return all,
+                some => all.extend(&bytes[..some]),
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_link_refuses_to_send_at_once() {
+        let (own, other) = linked();
+        let sent = fill(&own);
+        assert!(sent > 0);
+        let mut received = 0;
+        let mut bytes = [0; 5000];
+        while received < sent {
+            received += other.try_receive(&mut bytes).unwrap();
+        }
+        let error = other.try_receive(&mut bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        own.try_send(b"x").unwrap();
+    }
+
+    #[test]
+    fn much_is_sent_while_it_is_received() {
+        let (own, other) = linked();
+        // Even if somebody has made the socket refuse to wait.
+        rustix::io::ioctl_fionbio(&own.0, true).unwrap();
+        let sender = thread::spawn(move || own.send_all(&[3; 1_000_000]));
+        let received = all_of(&other).len();
+        sender.join().unwrap().unwrap();
+        assert_eq!(received, 1_000_000);
+    }
+
+    #[test]
+    fn an_empty_link_is_waited_for() {
+        let (own, other) = linked();
+        rustix::io::ioctl_fionbio(&own.0, true).unwrap();
+        let receiver = thread::spawn(move || own.receive(&mut [0; 8]));
+        thread::sleep(Duration::from_millis(20));
+        other.send_all(b"late").unwrap();
+        assert_eq!(receiver.join().unwrap().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_closed_link_is_an_end_and_an_error_but_no_signal() {
+        let (own, other) = linked();
+        other.send_all(b"last").unwrap();
+        drop(other);
+        let mut bytes = [0; 8];
+        assert_eq!(own.try_receive(&mut bytes).unwrap(), 4);
+        assert_eq!(own.try_receive(&mut bytes).unwrap(), 0);
+        assert_eq!(own.receive(&mut bytes).unwrap(), 0);
+        assert_eq!(own.try_send(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(own.send_all(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn hanging_up_ends_both_directions_and_wakes_a_receiver() {
+        let (own, other) = linked();
+        own.send_all(b"before").unwrap();
+        thread::scope(|scope| {
+            let receiver = scope.spawn(|| own.receive(&mut [0; 8]).unwrap());
+            thread::sleep(Duration::from_millis(20));
+            own.hang_up();
+            assert_eq!(receiver.join().unwrap(), 0);
+        });
+        own.hang_up();
+        assert_eq!(other.receive(&mut [0; 8]).unwrap(), 6);
+        assert_eq!(other.receive(&mut [0; 8]).unwrap(), 0);
+        assert!(other.try_send(b"x").is_err());
+    }
+
+    #[test]
+    fn neither_end_is_inherited() {
+        let (own, other) = Link::pair().unwrap();
+        for end in [&own.0, &other] {
+            let flags = rustix::io::fcntl_getfd(end).unwrap();
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+    }
+
+    #[test]
+    fn a_process_takes_its_standard_input_for_a_link() {
+        const NAME: &str = "sys::link::tests::a_process_takes_its_standard_input_for_a_link";
+        if is_again(NAME) {
+            let link = Link::of_standard_input().unwrap();
+            assert!(Link::of_standard_input().is_err());
+            let path = std::fs::read_link("/proc/self/fd/0").unwrap();
+            link.send_all(path.to_str().unwrap().as_bytes()).unwrap();
+            return;
+        }
+        let (own, other) = Link::pair().unwrap();
+        let mut command = again(NAME);
+        command.stdin(other).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let told = all_of(&own);
+        assert!(child.wait().unwrap().success());
+        assert_eq!(told, b"/dev/null");
+    }
+
+    #[test]
+    fn waiting_sees_what_can_be_received_and_sent() {
+        let (own, other) = linked();
+        let bell = Bell::new().unwrap();
+        let mut child = sleeper();
+        let ready = wait_for(&own, true, &bell, &child).unwrap();
+        assert_eq!(ready, Ready { writable: true, ..NONE });
+        fill(&own);
+        other.send_all(b"x").unwrap();
+        let ready = wait_for(&own, true, &bell, &child).unwrap();
+        assert_eq!(ready, Ready { readable: true, ..NONE });
+        own.receive(&mut [0; 8]).unwrap();
+        drop(other);
+        let ready = wait_for(&own, false, &bell, &child).unwrap();
+        assert_eq!(ready, Ready { readable: true, ..NONE });
+        child.signal_group(Signal::Kill);
+        child.wait();
+    }
+
+    #[test]
+    fn waiting_hears_the_bell_until_it_is_silenced() {
+        let (own, _other) = linked();
+        let bell = Bell::new().unwrap();
+        let mut child = sleeper();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
+            thread::sleep(Duration::from_millis(20));
+            bell.ring();
+            bell.ring();
+            assert_eq!(waiting.join().unwrap(), Ready { rung: true, ..NONE });
+        });
+        assert!(wait_for(&own, true, &bell, &child).unwrap().rung);
+        bell.silence();
+        bell.silence();
+        assert!(!wait_for(&own, true, &bell, &child).unwrap().rung);
+        child.signal_group(Signal::Kill);
+        child.wait();
+    }
+
+    #[test]
+    fn waiting_sees_the_end_of_the_child() {
+        let (own, _other) = linked();
+        let bell = Bell::new().unwrap();
+        let mut child = sleeper();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
+            thread::sleep(Duration::from_millis(20));
+            child.signal_group(Signal::Kill);
+            assert_eq!(waiting.join().unwrap(), Ready { ended: true, ..NONE });
+        });
+        child.wait();
+    }
+
+    #[test]
+    fn the_end_of_the_parent_is_a_closed_link_and_no_bytes() {
+        let (own, other) = linked();
+        other.send_all(b"mere bytes").unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait_for_parent_end(&own, None));
+            thread::sleep(Duration::from_millis(30));
+            assert!(!waiting.is_finished());
+            drop(other);
+        });
+    }
+
+    #[test]
+    fn the_end_of_the_parent_is_also_that_of_its_process() {
+        let (own, _other) = linked();
+        let mut child = sleeper();
+        thread::scope(|scope| {
+            let waiting =
+                scope.spawn(|| wait_for_parent_end(&own, Some(child.process_descriptor())));
+            thread::sleep(Duration::from_millis(30));
+            assert!(!waiting.is_finished());
+            child.signal_group(Signal::Kill);
+        });
+        child.wait();
+    }
+}
