@@ -87,6 +87,9 @@
 mod error;
 mod executor;
 mod future;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+#[allow(unsafe_code)]
+mod process;
 mod queue;
 mod sync;
 #[allow(unsafe_code)]
@@ -97,8 +100,9 @@ mod task;
 mod thread;
 
 pub use error::{
-    AllFailed, BrokenCause, BuildError, CompletionTimeout, FutureState, InvalidStateError, Refusal,
-    TaskError, TaskErrorKind, TaskPanic, TrySubmitError, WaitTimeout,
+    AllFailed, BrokenCause, BuildError, CompletionTimeout, DeathCause, FutureState,
+    InvalidStateError, Refusal, TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage,
+    TrySubmitError, WaitTimeout, WorkerDeath,
 };
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
@@ -107,6 +111,11 @@ pub use future::{
     AsCompleted, AsCompletedTimeout, CancelOnDrop, CompletionQueue, Future, Group, Promise,
     ReturnWhen, SharedFuture, Stopped, Waitable, Waited, as_completed, as_completed_timeout,
     first_success, wait, wait_timeout,
+};
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub use process::{
+    OnWorkerDeath, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle, WorkerInfo,
+    WorkerState, attempt, init, worker_index,
 };
 pub use queue::Order;
 pub use task::{block_in_place, cancellation_requested, current_label};

@@ -93,9 +93,7 @@ where
     code(chunk_entry::<A, R> as Entry as usize, function as usize)
 }
 
-pub(super) fn initializer<A, S, E>(
-    function: fn(A) -> Result<S, E>,
-) -> Result<Code, TransferError>
+pub(super) fn initializer<A, S, E>(function: fn(A) -> Result<S, E>) -> Result<Code, TransferError>
 where
     A: DeserializeOwned,
     S: 'static,
@@ -147,7 +145,7 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 fn why_not_encoded<T: Serialize>(value: &T) -> Option<String> {
     let mut serializer = postcard::Serializer { output: postcard::ser_flavors::StdVec::new() };
     let mut speaking = <dyn erased_serde::Serializer>::erase(&mut serializer);
-    value.serialize(&mut speaking as &mut dyn erased_serde::Serializer).err().map(|it| it.to_string())
+    erased_serde::Serialize::erased_serialize(value, &mut speaking).err().map(|it| it.to_string())
 }
 
 fn why_not_decoded<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {

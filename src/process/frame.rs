@@ -51,7 +51,10 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Violation {
     UnknownKind(u8),
-    TooLong { length: u64, most: usize },
+    TooLong {
+        length: u64,
+        most: usize,
+    },
     /// A message that cannot be decoded, or makes no sense at this point.
     Nonsense(&'static str),
 }

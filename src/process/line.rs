@@ -52,8 +52,6 @@ pub(super) struct Line {
     link: Link,
     bell: Bell,
     child: Child,
-    /// The process has been waited for, so its number may be somebody else's.
-    is_reaped: Mutex<bool>,
     outbox: Mutex<Outbox>,
     pub(super) reader: Mutex<FrameReader>,
     /// Counts the threads that have served this line: the last one does, and no other.
@@ -79,7 +77,6 @@ impl Line {
             link,
             bell: Bell::new()?,
             child,
-            is_reaped: Mutex::new(false),
             outbox: Mutex::new(Outbox::default()),
             reader: Mutex::new(FrameReader::new(most)),
             turn: AtomicUsize::new(0),
@@ -195,10 +192,7 @@ impl Line {
 
     /// Ends the worker's process and all that it has started, politely or not.
     pub(super) fn signal(&self, signal: Signal) {
-        let is_reaped = self.is_reaped.lock();
-        if !*is_reaped {
-            self.child.signal_group(signal);
-        }
+        self.child.signal_group(signal);
     }
 
     /// Ends the process because it does what no worker does.
@@ -210,18 +204,14 @@ impl Line {
     /// Waits for the process, which has ended or is ended here, and for nothing else. How it ended.
     pub(super) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
         const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-        let was_alive = !self.child.has_ended_within(PATIENCE);
+        let was_alive = !self.child.has_ended_within(Some(PATIENCE));
         if was_alive {
             self.fault.lock().get_or_insert_with(|| "closing its connection".to_owned());
         }
         // What the task has started ends with it. The group's number is not given to anyone else as
         // long as the process has not been waited for.
         self.signal(Signal::Kill);
-        let ended = {
-            let mut is_reaped = self.is_reaped.lock();
-            *is_reaped = true;
-            self.child.wait()
-        };
+        let ended = self.child.wait();
         let fault = self.fault.lock().take();
         let cause = match (fault, ended) {
             (Some(fault), _) => DeathCause::BrokeProtocol(fault),

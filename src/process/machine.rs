@@ -74,13 +74,13 @@ pub(super) enum Action {
     /// Come back with `is_still_idle` after the idle time.
     WatchIdle { worker: WorkerId, since: usize },
     /// The task is over: its worker died.
-    Lose { task: TaskId, worker: WorkerId },
+    Lose { task: TaskId },
     /// The task is over: cancelled.
     Cancel { task: TaskId },
     /// The task is over: nothing can run it any more. The pool knows why.
     GiveUp { task: TaskId },
     /// Workers have died too often. Takes no more tasks; what was queued is given up.
-    Broken { by: WorkerId },
+    Broken,
 }
 
 /// How a call came back from its worker.
@@ -159,9 +159,9 @@ impl Worker {
         if self.stage != Stage::Up || self.is_leaving || self.on_notice.is_some() {
             return 0;
         }
-        let left = rules.max_tasks_per_worker.map_or(usize::MAX, |most| {
-            most.saturating_sub(self.done + self.sent.len())
-        });
+        let left = rules
+            .max_tasks_per_worker
+            .map_or(usize::MAX, |most| most.saturating_sub(self.done + self.sent.len()));
         self.window.saturating_sub(self.sent.len()).min(left)
     }
 
@@ -433,7 +433,6 @@ impl Machine {
         &mut self,
         worker: WorkerId,
         has_begun: impl Fn(Ticket) -> bool,
-        was_expected: bool,
         now: Duration,
     ) {
         let Some(dead) = self.workers.remove(&worker) else { return };
@@ -444,7 +443,7 @@ impl Machine {
             let may_retry = it.retries > 0 && it.stop == Stop::No;
             if had_begun && !may_retry {
                 self.tasks.remove(task);
-                self.actions.push_back(Action::Lose { task: *task, worker });
+                self.actions.push_back(Action::Lose { task: *task });
             } else {
                 if had_begun {
                     it.retries -= 1;
@@ -452,15 +451,14 @@ impl Machine {
                 self.put_back(*task);
             }
         }
-        let is_our_doing = dead.stage == Stage::Ending || was_expected;
-        if !is_our_doing && dead.stage != Stage::Retired {
-            self.count_death(worker, dead.stage == Stage::Starting, now);
+        if matches!(dead.stage, Stage::Starting | Stage::Up) {
+            self.count_death(dead.stage == Stage::Starting, now);
         }
         self.dispatch();
         self.settle();
     }
 
-    fn count_death(&mut self, worker: WorkerId, was_starting: bool, now: Duration) {
+    fn count_death(&mut self, was_starting: bool, now: Duration) {
         if was_starting {
             self.stillbirths += 1;
         }
@@ -476,7 +474,7 @@ impl Machine {
         };
         if is_enough || self.stillbirths >= STILLBIRTHS {
             let ends_all = self.rules.on_worker_death == OnWorkerDeath::Break;
-            self.actions.push_back(Action::Broken { by: worker });
+            self.actions.push_back(Action::Broken);
             self.break_down(ends_all);
         }
     }
@@ -736,12 +734,27 @@ impl Machine {
         self.max_workers
     }
 
-    /// Every worker with its index and the calls that were sent to it.
-    pub(super) fn workers(
-        &self,
-    ) -> impl Iterator<Item = (WorkerId, usize, bool, impl Iterator<Item = (Ticket, TaskId)>)> {
-        self.workers.iter().map(|(id, it)| {
-            (*id, it.index, it.stage == Stage::Up, it.sent.iter().copied())
+    /// Whether the pool itself is ending the worker's process.
+    pub(super) fn is_ending(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|it| it.stage == Stage::Ending)
+    }
+
+    pub(super) fn workers(&self) -> impl Iterator<Item = WorkerView> {
+        self.workers.iter().map(|(id, it)| WorkerView {
+            id: *id,
+            index: it.index,
+            is_up: it.stage == Stage::Up,
+            is_leaving: it.is_leaving || matches!(it.stage, Stage::Retired | Stage::Ending),
+            sent: it.sent.iter().copied().collect(),
         })
     }
+}
+
+/// A worker, for whoever wants to know.
+pub(super) struct WorkerView {
+    pub(super) id: WorkerId,
+    pub(super) index: usize,
+    pub(super) is_up: bool,
+    pub(super) is_leaving: bool,
+    pub(super) sent: Vec<(Ticket, TaskId)>,
 }

@@ -137,12 +137,7 @@ pub(super) fn bytes_of(message: &impl Serialize) -> Vec<u8> {
 }
 
 /// Puts a message behind what is in `into`, as a frame whose body goes on with `rest` bytes.
-pub(super) fn put_message(
-    into: &mut Vec<u8>,
-    kind: Kind,
-    message: &impl Serialize,
-    rest: usize,
-) {
+pub(super) fn put_message(into: &mut Vec<u8>, kind: Kind, message: &impl Serialize, rest: usize) {
     put(into, kind, &bytes_of(message), rest);
 }
 

@@ -19,14 +19,14 @@
 //!
 //! The second word asks the call with that number to stop.
 
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many calls can be on their way to one worker.
 pub(super) const SLOTS: usize = 64;
 
-const SENT: u32 = 1;
-const BEGUN: u32 = 2;
-const TAKEN_BACK: u32 = 3;
+const SENT: usize = 1;
+const BEGUN: usize = 2;
+const TAKEN_BACK: usize = 3;
 /// The number of the call stands above the two bits that say how far it has come.
 const SHIFT: u32 = 2;
 
@@ -38,8 +38,8 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    fn word(self, state: u32) -> u32 {
-        (self.number << SHIFT) | state
+    fn word(self, state: usize) -> usize {
+        ((self.number as usize) << SHIFT) | state
     }
 
     fn index(self) -> usize {
@@ -52,16 +52,16 @@ impl Ticket {
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Slots {
-    states: [AtomicU32; SLOTS],
-    stops: [AtomicU32; SLOTS],
+    states: [AtomicUsize; SLOTS],
+    stops: [AtomicUsize; SLOTS],
 }
 
 impl Slots {
     #[cfg(test)]
     pub(super) fn new() -> Self {
         Slots {
-            states: std::array::from_fn(|_| AtomicU32::new(0)),
-            stops: std::array::from_fn(|_| AtomicU32::new(0)),
+            states: std::array::from_fn(|_| AtomicUsize::new(0)),
+            stops: std::array::from_fn(|_| AtomicUsize::new(0)),
         }
     }
 
@@ -84,7 +84,7 @@ impl Slots {
         self.advance(ticket, TAKEN_BACK)
     }
 
-    fn advance(&self, ticket: Ticket, to: u32) -> bool {
+    fn advance(&self, ticket: Ticket, to: usize) -> bool {
         let word = &self.states[ticket.index()];
         // ORDERING: acquire-release; pairs with the other side's attempt on the same word, and with
         // the store in `offer`.
@@ -106,13 +106,13 @@ impl Slots {
     /// Asks the call to stop. The word is never zero, as no call has the number zero.
     pub(super) fn request_stop(&self, ticket: Ticket) {
         // ORDERING: release pairs with the acquire in `is_stop_requested`.
-        self.stops[ticket.index()].store(ticket.number, Ordering::Release);
+        self.stops[ticket.index()].store(ticket.number as usize, Ordering::Release);
     }
 
     /// Whether the call was asked to stop.
     pub(super) fn is_stop_requested(&self, ticket: Ticket) -> bool {
         // ORDERING: acquire pairs with the release in `request_stop`.
-        self.stops[ticket.index()].load(Ordering::Acquire) == ticket.number
+        self.stops[ticket.index()].load(Ordering::Acquire) == ticket.number as usize
     }
 }
 

@@ -32,7 +32,7 @@ mod timer;
 pub(crate) use clock::deadline_after;
 pub(crate) use parker::Parker;
 pub(crate) use std::sync::{Arc, Weak};
-pub(crate) use timer::Timer;
+pub(crate) use timer::{Alarm, Timer};
 
 /// For values that live as long as the program and take part in no protocol that is modelled.
 pub(crate) mod global {

@@ -3,14 +3,15 @@
 //! A child is held by its process descriptor, which means that very process even after it has ended
 //! and its number has been given to another one.
 
+use crate::sync::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
+use std::time::Duration;
 
 /// A process that this one has started, and which leads a group of its own.
 ///
@@ -22,7 +23,7 @@ pub(crate) struct Child {
     number: Pid,
     descriptor: OwnedFd,
     /// How it has ended, once that was asked for; from then on its number may mean another process.
-    ended: Option<Ended>,
+    ended: Mutex<Option<Ended>>,
 }
 
 /// What a process may be sent.
@@ -60,7 +61,9 @@ impl Child {
         let mut process = command.process_group(0).spawn()?;
         let opened = number_of(process.id()).and_then(|it| Ok((it, descriptor_of(process.id())?)));
         match opened {
-            Ok((number, descriptor)) => Ok(Child { process, number, descriptor, ended: None }),
+            Ok((number, descriptor)) => {
+                Ok(Child { process, number, descriptor, ended: Mutex::new(None) })
+            }
             Err(error) => {
                 let _ = process.kill();
                 let _ = process.wait();
@@ -77,9 +80,8 @@ impl Child {
     /// Sends a signal to the process and its whole group. Nothing happens if it has already been
     /// removed, by [`wait`](Child::wait) or by somebody else: the number may mean another process.
     pub(crate) fn signal_group(&self, signal: Signal) {
-        if self.ended.is_some()
-            || self.asked(WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_err()
-        {
+        let ended = self.ended.lock();
+        if ended.is_some() || self.asked(WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_err() {
             return;
         }
         // Whatever fails here has ended.
@@ -91,18 +93,15 @@ impl Child {
     }
 
     /// Waits for the end of the process and removes what is left of it.
-    pub(crate) fn wait(&mut self) -> Ended {
-        if let Some(ended) = self.ended {
+    pub(crate) fn wait(&self) -> Ended {
+        // First only the end is waited for, so that the process can be sent signals meanwhile.
+        self.has_ended_within(None);
+        let mut ended = self.ended.lock();
+        if let Some(ended) = *ended {
             return ended;
         }
-        let ended = match self.asked(WaitIdOptions::empty()) {
-            Ok(Some(status)) => Ended::from(status),
-            // Linux 5.3 has descriptors of processes, but cannot wait by them.
-            Err(Errno::INVAL) => self.process.wait().map_or(Ended::Unknown, Ended::from),
-            Ok(None) | Err(_) => Ended::Unknown,
-        };
-        self.ended = Some(ended);
-        ended
+        let answer = self.asked(WaitIdOptions::empty());
+        *ended.insert(answer.ok().flatten().map_or(Ended::Unknown, Ended::from))
     }
 
     /// Asks how it has ended; an error if that has already been asked.
@@ -113,11 +112,12 @@ impl Child {
         })
     }
 
-    /// Whether the process has ended. Does not remove anything.
-    pub(crate) fn has_ended(&self) -> bool {
+    /// Waits for the end of the process, for `limit` at most if there is one, and removes nothing.
+    /// Whether it has ended.
+    pub(crate) fn has_ended_within(&self, limit: Option<Duration>) -> bool {
         let mut sources = [PollFd::new(&self.descriptor, PollFlags::IN)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        rustix::io::retry_on_intr(|| poll(&mut sources, Some(&at_once))).is_ok_and(|it| it > 0)
+        let limit = limit.and_then(|it| Timespec::try_from(it).ok());
+        rustix::io::retry_on_intr(|| poll(&mut sources, limit.as_ref())).is_ok_and(|it| it > 0)
     }
 
     /// What becomes readable when the process ends.
@@ -131,16 +131,6 @@ impl From<WaitIdStatus> for Ended {
         match (status.exit_status(), status.terminating_signal()) {
             (Some(code), _) => Ended::Exited(code),
             (None, Some(number)) => Ended::Signalled { number, core_dumped: status.dumped() },
-            (None, None) => Ended::Unknown,
-        }
-    }
-}
-
-impl From<ExitStatus> for Ended {
-    fn from(status: ExitStatus) -> Ended {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Ended::Exited(code),
-            (None, Some(number)) => Ended::Signalled { number, core_dumped: status.core_dumped() },
             (None, None) => Ended::Unknown,
         }
     }
@@ -269,21 +259,21 @@ mod tests {
 
     #[test]
     fn the_end_is_seen_before_it_is_asked_for_and_told_again() {
-        let mut child = Child::spawn(&mut shell("exit 3")).unwrap();
+        let child = Child::spawn(&mut shell("exit 3")).unwrap();
         let since = Instant::now();
-        while !child.has_ended() {
+        while !child.has_ended_within(Some(Duration::ZERO)) {
             assert!(since.elapsed() < Duration::from_secs(20));
             std::thread::sleep(Duration::from_millis(1));
         }
         assert_eq!(child.wait(), Ended::Exited(3));
         assert_eq!(child.wait(), Ended::Exited(3));
-        assert!(child.has_ended());
+        assert!(child.has_ended_within(Some(Duration::ZERO)));
         child.signal_group(Signal::Kill);
     }
 
     #[test]
     fn a_child_that_somebody_else_has_asked_for_has_an_unknown_end() {
-        let mut child = Child::spawn(&mut shell("exit 3")).unwrap();
+        let child = Child::spawn(&mut shell("exit 3")).unwrap();
         assert_eq!(child.process.wait().unwrap().code(), Some(3));
         child.signal_group(Signal::Kill);
         assert_eq!(child.wait(), Ended::Unknown);
@@ -291,8 +281,8 @@ mod tests {
 
     #[test]
     fn a_running_child_has_not_ended() {
-        let mut child = Child::spawn(&mut shell("exec sleep 1000")).unwrap();
-        assert!(!child.has_ended());
+        let child = Child::spawn(&mut shell("exec sleep 1000")).unwrap();
+        assert!(!child.has_ended_within(Some(Duration::ZERO)));
         child.signal_group(Signal::Terminate);
         let ended = Ended::Signalled { number: libc::SIGTERM, core_dumped: false };
         assert_eq!(child.wait(), ended);
@@ -327,7 +317,8 @@ mod tests {
         const NAME: &str = "sys::child::tests::a_process_that_leads_a_group_ends_with_it";
         if is_again(NAME) {
             // It holds the pipe, too.
-            let _ = shell("sleep 1000").spawn().unwrap();
+            #[allow(clippy::zombie_processes)] // It dies with this one.
+            let _sleeper = shell("sleep 1000").spawn().unwrap();
             kill_own_group();
         }
         let mut child = Child::spawn(again(NAME).stdout(Stdio::piped())).unwrap();

@@ -188,6 +188,8 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
+    const NONE: Ready = Ready { readable: false, writable: false, rung: false, ended: false };
+
     fn linked() -> (Link, Link) {
         let (own, other) = Link::pair().unwrap();
         (own, Link(other))
@@ -206,6 +208,18 @@ mod tests {
                     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
                     return sent;
                 }
+            }
+        }
+    }
+
+    /// What is received until the end.
+    fn all_of(link: &Link) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut bytes = [0; 5000];
+        loop {
+            match link.receive(&mut bytes).unwrap() {
+                0 => return all,
+                some => all.extend(&bytes[..some]),
             }
         }
     }
@@ -231,14 +245,7 @@ mod tests {
         // Even if somebody has made the socket refuse to wait.
         rustix::io::ioctl_fionbio(&own.0, true).unwrap();
         let sender = thread::spawn(move || own.send_all(&[3; 1_000_000]));
-        let mut bytes = [0; 5000];
-        let mut received = 0;
-        loop {
-            match other.receive(&mut bytes).unwrap() {
-                0 => break,
-                some => received += some,
-            }
-        }
+        let received = all_of(&other).len();
         sender.join().unwrap().unwrap();
         assert_eq!(received, 1_000_000);
     }
@@ -306,14 +313,7 @@ mod tests {
         command.stdin(other).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         drop(command);
-        let mut told: Vec<u8> = Vec::new();
-        let mut bytes = [0; 100];
-        loop {
-            match own.receive(&mut bytes).unwrap() {
-                0 => break,
-                some => told.extend(&bytes[..some]),
-            }
-        }
+        let told = all_of(&own);
         assert!(child.wait().unwrap().success());
         assert_eq!(told, b"/dev/null");
     }
@@ -323,19 +323,16 @@ mod tests {
         let (own, other) = linked();
         let bell = Bell::new().unwrap();
         let mut child = sleeper();
-        let none = Ready { readable: false, writable: false, rung: false, ended: false };
-
         let ready = wait_for(&own, true, &bell, &child).unwrap();
-        assert_eq!(ready, Ready { writable: true, ..none });
+        assert_eq!(ready, Ready { writable: true, ..NONE });
         fill(&own);
         other.send_all(b"x").unwrap();
         let ready = wait_for(&own, true, &bell, &child).unwrap();
-        assert_eq!(ready, Ready { readable: true, ..none });
+        assert_eq!(ready, Ready { readable: true, ..NONE });
         own.receive(&mut [0; 8]).unwrap();
         drop(other);
         let ready = wait_for(&own, false, &bell, &child).unwrap();
-        assert_eq!(ready, Ready { readable: true, ..none });
-
+        assert_eq!(ready, Ready { readable: true, ..NONE });
         child.signal_group(Signal::Kill);
         child.wait();
     }
@@ -345,20 +342,17 @@ mod tests {
         let (own, _other) = linked();
         let bell = Bell::new().unwrap();
         let mut child = sleeper();
-        let none = Ready { readable: false, writable: false, rung: false, ended: false };
-
         thread::scope(|scope| {
             let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
             thread::sleep(Duration::from_millis(20));
             bell.ring();
             bell.ring();
-            assert_eq!(waiting.join().unwrap(), Ready { rung: true, ..none });
+            assert_eq!(waiting.join().unwrap(), Ready { rung: true, ..NONE });
         });
         assert!(wait_for(&own, true, &bell, &child).unwrap().rung);
         bell.silence();
         bell.silence();
         assert!(!wait_for(&own, true, &bell, &child).unwrap().rung);
-
         child.signal_group(Signal::Kill);
         child.wait();
     }
@@ -372,8 +366,7 @@ mod tests {
             let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
             thread::sleep(Duration::from_millis(20));
             child.signal_group(Signal::Kill);
-            let ended = Ready { readable: false, writable: false, rung: false, ended: true };
-            assert_eq!(waiting.join().unwrap(), ended);
+            assert_eq!(waiting.join().unwrap(), Ready { ended: true, ..NONE });
         });
         child.wait();
     }

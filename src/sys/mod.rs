@@ -1,29 +1,29 @@
 //! The only place that asks the operating system for anything but threads.
 //!
 //! Every system gets the number of processors that this process may use. What a pool of processes
-//! stands on is there for Linux only: shared memory ([`memory`]), the channel between two
-//! processes and the waiting for it ([`link`]), their lives and ends ([`child`]), what they may use
-//! ([`limits`]), and where a function is found in another process of the same executable
-//! ([`image`], [`initializers`]). Nothing here knows what a pool or a task is.
+//! stands on is there for Linux only: shared memory (`memory`), the channel between two
+//! processes and the waiting for it (`link`), their lives and ends (`child`), what they may use
+//! (`limits`), and where a function is found in another process of the same executable
+//! (`image`, `initializers`). Nothing here knows what a pool or a task is.
 
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-#[allow(dead_code)]
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-#[allow(dead_code)]
 pub(crate) mod image;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-#[allow(dead_code)]
 pub(crate) mod initializers;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-#[allow(dead_code)]
 pub(crate) mod limits;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-#[allow(dead_code)]
 pub(crate) mod link;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-#[allow(dead_code)]
 pub(crate) mod memory;
+
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) use {
+    link::{Bell, Link, wait_for},
+    memory::{Mapping, MemoryFile},
+};
 
 use crate::sync::global::{AtomicUsize, Ordering};
 
@@ -50,7 +50,6 @@ pub(crate) fn usable_processors() -> usize {
 ///
 /// A process that is one of several is told its share, so that a pool of threads in it does not
 /// take all of the machine.
-#[allow(dead_code)]
 pub(crate) fn set_processors(n: usize) {
     // ORDERING: as in `usable_processors`.
     SHARE.store(n, Ordering::Relaxed);

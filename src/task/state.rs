@@ -263,8 +263,7 @@ impl State {
 
     /// The worker has been kept from beginning the task: this word decides again.
     pub(crate) fn take_back(&self) {
-        // ORDERING: acquire-release, as in `update`.
-        self.0.fetch_and(!LENT, Ordering::AcqRel);
+        let _ = self.update(|now| Some(now.0 & !LENT));
     }
 
     /// Pending to cancelled. The caller owns the closure if it won.

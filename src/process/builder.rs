@@ -1,0 +1,446 @@
+//! The builder, which collects the settings of a pool and checks them.
+
+use super::ProcessPoolExecutor;
+use super::code;
+use super::machine::OnWorkerDeath;
+use super::pool::Pool;
+use super::settings::Settings;
+use super::{bootstrap, worker};
+use crate::error::{BuildError, TaskError, TransferError, TransferStage};
+use crate::executor::WhenFull;
+use crate::queue::Order;
+use crate::sync::Arc;
+use crate::sync::global::{AtomicUsize, Ordering};
+use crate::sys::{self, image};
+use crate::task;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Most workers that can be asked for.
+const MAX_WORKERS: usize = 1 << 14;
+
+/// Collects the settings of a [`ProcessPoolExecutor`]; from [`ProcessPoolExecutor::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::ProcessPoolExecutor;
+///
+/// let executor = ProcessPoolExecutor::builder()
+///     .max_workers(2)
+///     .max_tasks_per_child(100)
+///     .env("LANG", "C")
+///     .build()?;
+/// assert_eq!(executor.submit(|()| std::env::var("LANG").ok(), ()).result()?.as_deref(), Some("C"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ProcessPoolBuilder<S = ()> {
+    max_workers: Option<usize>,
+    settings: Settings,
+    /// The first of the settings that cannot be.
+    error: Option<BuildError>,
+    state: PhantomData<fn() -> S>,
+}
+
+impl ProcessPoolBuilder<()> {
+    pub(super) fn new() -> Self {
+        ProcessPoolBuilder {
+            max_workers: None,
+            settings: Settings {
+                max_workers: 1,
+                name: String::new(),
+                start_all: false,
+                keep_alive: None,
+                max_tasks_per_child: None,
+                on_worker_death: OnWorkerDeath::default(),
+                grace: Duration::from_millis(500),
+                start_timeout: Duration::from_secs(60),
+                max_message: 1 << 30,
+                depth: 0,
+                max_depth: 2,
+                capacity: None,
+                when_full: WhenFull::Block,
+                order: Order::Fifo,
+                initializer: None,
+                finalizer: None,
+                context: None,
+                environment: Vec::new(),
+                environment_of: None,
+                current_dir: None,
+                niceness: None,
+                affinity: None,
+                address_space: None,
+                memory: None,
+                on_unobserved: None,
+                cancel_on_unwind: true,
+            },
+            error: None,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<S: 'static> ProcessPoolBuilder<S> {
+    /// How many workers run tasks at once. Default: the processors that this process may use, with
+    /// its affinity mask and its control group's quota respected, rounded down.
+    pub fn max_workers(mut self, max_workers: usize) -> Self {
+        self.max_workers = Some(max_workers);
+        self
+    }
+
+    /// Starts all workers when the pool is built, and replaces each that ends, instead of starting
+    /// them as they are needed.
+    pub fn start_all(mut self) -> Self {
+        self.settings.start_all = true;
+        self
+    }
+
+    /// Lets a worker end that has had nothing to do for this long. Default: idle workers stay.
+    pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.settings.keep_alive = Some(keep_alive);
+        self
+    }
+
+    /// Replaces each worker after so many tasks; a chunk of a `map` is one. Default: workers stay.
+    pub fn max_tasks_per_child(mut self, tasks: usize) -> Self {
+        self.settings.max_tasks_per_child = Some(tasks);
+        self
+    }
+
+    /// Replaces a worker between two tasks when it has more than this many bytes of resident memory.
+    /// Default: no limit.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.settings.memory = Some(bytes);
+        self
+    }
+
+    /// Limits the address space of each worker, in bytes, so that the system refuses it more memory
+    /// in the midst of a task; most code aborts then, which ends the worker and fails that task.
+    /// Thread stacks and mapped files count too: leave some 100 MB for those. Default: no limit of
+    /// its own.
+    pub fn address_space_limit(mut self, bytes: u64) -> Self {
+        self.settings.address_space = Some(bytes);
+        self
+    }
+
+    /// What happens when a worker dies. Default: the task that it was running fails, and it is
+    /// replaced.
+    pub fn on_worker_death(mut self, policy: OnWorkerDeath) -> Self {
+        self.settings.on_worker_death = policy;
+        self
+    }
+
+    /// How long a task that was asked to stop may take to do so before its process is asked to
+    /// terminate, and how long the process may take for that before it is killed. Default: half a
+    /// second.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
+        self
+    }
+
+    /// How long a process may take from its start to its first message, which comes before the
+    /// initializer. Default: a minute.
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.settings.start_timeout = limit;
+        self
+    }
+
+    /// How many bytes an encoded argument, or result, may have. Default: 1 GiB.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.settings.max_message = bytes;
+        self
+    }
+
+    /// How many levels of workers there may be below the first program that builds a pool: with 1,
+    /// tasks cannot have pools of processes of their own. A limit set further up holds too.
+    /// Default: 2.
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.settings.max_depth = levels;
+        self
+    }
+
+    /// How many tasks may wait in the queue, and what `submit` does about one more. Tasks that have
+    /// been sent to a worker do not wait any more, even if it has not begun them yet. Default: there
+    /// is no bound.
+    pub fn queue_capacity(mut self, tasks: usize, when_full: WhenFull) -> Self {
+        self.settings.capacity = Some(tasks);
+        self.settings.when_full = when_full;
+        self
+    }
+
+    /// In which order queued tasks are sent to workers. Default: [`Order::Fifo`].
+    pub fn order(mut self, order: Order) -> Self {
+        self.settings.order = order;
+        self
+    }
+
+    /// Sets an environment variable for all workers, in addition to those of this process.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.settings.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets environment variables for each worker, by its index: one device for each, for instance.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .env_of_worker(|index| [("CUDA_VISIBLE_DEVICES", index.to_string())])
+    ///     .build()?;
+    /// let device = executor.submit(|()| std::env::var("CUDA_VISIBLE_DEVICES").ok(), ());
+    /// assert_eq!(device.result()?.as_deref(), Some("0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn env_of_worker<I, N, V>(
+        mut self,
+        environment: impl Fn(usize) -> I + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: IntoIterator<Item = (N, V)>,
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        self.settings.environment_of = Some(Box::new(move |index| {
+            environment(index)
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect()
+        }));
+        self
+    }
+
+    /// The working directory of the workers. Default: that of this process.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.settings.current_dir = Some(directory.into());
+        self
+    }
+
+    /// The niceness of the workers: 19 is the least urgent. Default: that of this process.
+    pub fn niceness(mut self, niceness: i32) -> Self {
+        self.settings.niceness = Some(niceness);
+        self
+    }
+
+    /// The processors that each worker may run on, by its index. Default: those of this process.
+    pub fn affinity_of_worker(
+        mut self,
+        processors: impl Fn(usize) -> Vec<usize> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.affinity = Some(Box::new(processors));
+        self
+    }
+
+    /// Runs once in each worker before its first task, with a copy of `argument`, and makes the
+    /// worker's state.
+    ///
+    /// The state is lent to the tasks that ask for it
+    /// ([`submit_with_state`](crate::ProcessPoolHandle::submit_with_state)): a model, a connection, a
+    /// parser. It stays in its process, so it need not be encodable. A panic breaks the executor: all
+    /// that is queued, and every later submission, fails with the cause. Replaces an earlier
+    /// initializer and its finalizer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .initializer(|first: u32| vec![first], 7)
+    ///     .build()?;
+    /// let future = executor.submit_with_state(|list, n| { list.push(n); list.len() }, 8);
+    /// assert_eq!(future.result()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn initializer<N, A>(self, initializer: fn(A) -> N, argument: A) -> ProcessPoolBuilder<N>
+    where
+        N: 'static,
+        A: Serialize + DeserializeOwned,
+    {
+        self.initialized_by(code::plain_initializer(initializer), &argument)
+    }
+
+    /// Like [`initializer`](Self::initializer), for one that can fail; its error breaks the
+    /// executor, and its text is found in the [`BrokenCause`](crate::BrokenCause) in every affected
+    /// future.
+    pub fn try_initializer<N, A, E>(
+        self,
+        initializer: fn(A) -> Result<N, E>,
+        argument: A,
+    ) -> ProcessPoolBuilder<N>
+    where
+        N: 'static,
+        A: Serialize + DeserializeOwned,
+        E: Display + 'static,
+    {
+        self.initialized_by(code::initializer(initializer), &argument)
+    }
+
+    fn initialized_by<N, A: Serialize>(
+        mut self,
+        code: Result<super::message::Code, TransferError>,
+        argument: &A,
+    ) -> ProcessPoolBuilder<N> {
+        let mut bytes = Vec::new();
+        let encoded = code::encode(argument, &mut bytes)
+            .map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
+        match code.and_then(|code| encoded.map(|()| code)) {
+            Ok(code) => self.settings.initializer = Some((code, bytes)),
+            Err(error) => self.refuse("initializer", error),
+        }
+        self.settings.finalizer = None;
+        ProcessPoolBuilder {
+            max_workers: self.max_workers,
+            settings: self.settings,
+            error: self.error,
+            state: PhantomData,
+        }
+    }
+
+    /// Is given each worker's state when its process leaves in peace. Default: the state is dropped.
+    pub fn finalizer(mut self, finalizer: fn(S)) -> Self {
+        match code::finalizer(finalizer) {
+            Ok(code) => self.settings.finalizer = Some(code),
+            Err(error) => self.refuse("finalizer", error),
+        }
+        self
+    }
+
+    /// Carries a context from whoever submits to the task, as data: an identifier of the current
+    /// request, say.
+    ///
+    /// `capture` runs on the submitting thread; `restore` in the worker, where it is given what was
+    /// captured and the task, which it must call once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    /// use std::cell::Cell;
+    ///
+    /// thread_local! { static REQUEST: Cell<u32> = const { Cell::new(0) } }
+    ///
+    /// let executor = ProcessPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .context(
+    ///         || REQUEST.get(),
+    ///         |request, task| { REQUEST.set(request); task(); REQUEST.set(0) },
+    ///     )
+    ///     .build()?;
+    /// REQUEST.set(42);
+    /// assert_eq!(executor.submit(|()| REQUEST.get(), ()).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn context<C, G>(mut self, capture: G, restore: fn(C, &mut dyn FnMut())) -> Self
+    where
+        C: Serialize + DeserializeOwned,
+        G: Fn() -> C + Send + Sync + 'static,
+    {
+        match code::context(restore) {
+            Ok(code) => {
+                let capture = move || {
+                    let mut bytes = Vec::new();
+                    code::encode(&capture(), &mut bytes)?;
+                    Ok(Arc::from(bytes))
+                };
+                self.settings.context = Some((code, Box::new(capture)));
+            }
+            Err(error) => self.refuse("context", error),
+        }
+        self
+    }
+
+    /// Is told of every failure that nobody looked at: the future was dropped, before or after the
+    /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
+    /// drops the future or ends the task. Default: nothing.
+    pub fn on_unobserved_failure(
+        mut self,
+        hook: impl Fn(&TaskError) + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.on_unobserved = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether an executor that is dropped because of a panic cancels what has not begun (the
+    /// default), or drains its queue as at a normal end.
+    pub fn cancel_on_unwind(mut self, cancel: bool) -> Self {
+        self.settings.cancel_on_unwind = cancel;
+        self
+    }
+
+    fn refuse(&mut self, hook: &'static str, error: TransferError) {
+        self.error.get_or_insert(BuildError::NotTransferable { hook, error });
+    }
+
+    /// Builds the executor. Processes are started by the first submissions, unless it is to
+    /// [start all](Self::start_all) at once.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] that names the setting which cannot be, or says why this executable cannot
+    /// be started as a worker.
+    pub fn build(mut self) -> Result<ProcessPoolExecutor<S>, BuildError> {
+        static POOLS: AtomicUsize = AtomicUsize::new(0);
+
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if bootstrap::is_marked() {
+            return Err(BuildError::NotBootstrapped);
+        }
+        if !bootstrap::has_passed() || image::offset_of(bootstrap::init as fn() as usize).is_none()
+        {
+            return Err(BuildError::NotInExecutable);
+        }
+        let settings = &mut self.settings;
+        let (depth, most) = worker::depth();
+        settings.max_depth = settings.max_depth.min(most);
+        if depth >= settings.max_depth {
+            return Err(BuildError::TooDeep { depth, most: settings.max_depth });
+        }
+        settings.depth = depth;
+        let processors = sys::usable_processors();
+        settings.max_workers = check_workers(self.max_workers.unwrap_or(processors))?;
+        if settings.capacity == Some(0) {
+            return Err(BuildError::ZeroCapacity);
+        }
+        if settings.max_tasks_per_child == Some(0) {
+            return Err(BuildError::Zero { setting: "max_tasks_per_child" });
+        }
+        // ORDERING: relaxed; the number only has to differ from the others.
+        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed));
+        task::install_hook();
+        Ok(ProcessPoolExecutor::owning(Pool::new(self.settings)))
+    }
+}
+
+/// The number of workers, if a pool can have so many.
+pub(super) fn check_workers(max_workers: usize) -> Result<usize, BuildError> {
+    match max_workers {
+        0 => Err(BuildError::ZeroWorkers),
+        asked if asked > MAX_WORKERS => {
+            Err(BuildError::TooManyWorkers { asked, most: MAX_WORKERS })
+        }
+        asked => Ok(asked),
+    }
+}
+
+impl<S> fmt::Debug for ProcessPoolBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessPoolBuilder")
+            .field("max_workers", &self.max_workers)
+            .field("order", &self.settings.order)
+            .field("queue_capacity", &self.settings.capacity)
+            .finish_non_exhaustive()
+    }
+}

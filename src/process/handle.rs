@@ -1,0 +1,515 @@
+//! Submitting: everything that a pool can be asked to do, by whoever has a handle.
+
+use super::code::{self, ChunkOutcome, ItemOutcome};
+use super::job::{Call, Job, decode_result};
+use super::message::Code;
+use super::pool::{Pool, WorkerInfo};
+use crate::error::{
+    BuildError, Refusal, TaskError, TaskErrorKind, TransferError, TransferStage, TrySubmitError,
+};
+use crate::executor::{
+    Chunk, ChunkOf, Each, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
+};
+use crate::future::Future;
+use crate::sync::Arc;
+use crate::task::{self, Extras, promised};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// A way to submit tasks to a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor).
+///
+/// Cheap to clone, and can be sent anywhere. It does not keep the executor going: once that has been
+/// shut down, or dropped, tasks are refused. A handle can carry [options](TaskOptions) for all that
+/// is submitted through it, see [`with`](Self::with).
+///
+/// # What can be submitted
+///
+/// Functions, methods, generic functions with their types chosen, and closures that capture nothing:
+/// whatever is a plain `fn(A) -> R`. Argument and result are values that `serde` can encode and
+/// decode; several arguments travel as a tuple.
+///
+/// # Python
+///
+/// In Python the executor itself is passed around.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::ProcessPoolExecutor;
+///
+/// fn greet(name: String) -> String {
+///     format!("hello {name}, from process {}", std::process::id())
+/// }
+///
+/// let executor = ProcessPoolExecutor::new(1)?;
+/// let greeting = executor.submit(greet, "world".to_owned()).result()?;
+/// assert!(greeting.starts_with("hello world"));
+/// assert!(!greeting.ends_with(&std::process::id().to_string()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ProcessPoolHandle<S = ()> {
+    pool: Arc<Pool>,
+    options: TaskOptions,
+    extras: Option<Arc<Extras>>,
+    retries: u32,
+    patience: Patience,
+    state: PhantomData<fn(&mut S)>,
+}
+
+impl<S: 'static> ProcessPoolHandle<S> {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        let extras = extras_for(&pool, &TaskOptions::new());
+        ProcessPoolHandle {
+            pool,
+            options: TaskOptions::new(),
+            extras,
+            retries: 0,
+            patience: Patience::Policy,
+            state: PhantomData,
+        }
+    }
+
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// A handle whose tasks all have these options, in place of those of this handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
+    /// use std::time::Duration;
+    ///
+    /// let executor = ProcessPoolExecutor::new(1)?;
+    /// let options = TaskOptions::new().label("endless").timeout(Duration::from_millis(20));
+    /// let error = executor.with(options).submit(|()| loop {}, ()).result().unwrap_err();
+    /// assert!(error.is_timed_out());
+    /// # let _: () = Ok::<(), concurrent_futures::TaskError>(())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with(&self, options: TaskOptions) -> ProcessPoolHandle<S> {
+        let extras = extras_for(&self.pool, &options);
+        ProcessPoolHandle { extras, options, ..self.clone() }
+    }
+
+    /// A handle whose tasks are tried again, up to `retries` times each, if they panic or their
+    /// worker dies.
+    ///
+    /// A task is tried again before others that wait, with the same argument, on any worker. The last
+    /// failure is the one that counts. A task that was asked to stop is not tried again, and one that
+    /// returns an `Err` has succeeded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, attempt};
+    ///
+    /// fn crashes_at_first(n: u32) -> u32 {
+    ///     if attempt() == 1 {
+    ///         std::process::abort();
+    ///     }
+    ///     n + attempt()
+    /// }
+    ///
+    /// let executor = ProcessPoolExecutor::new(1)?;
+    /// assert_eq!(executor.retrying(1).submit(crashes_at_first, 40).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retrying(&self, retries: u32) -> ProcessPoolHandle<S> {
+        ProcessPoolHandle { retries, ..self.clone() }
+    }
+
+    /// Submits the call `function(argument)`.
+    ///
+    /// The argument is encoded here and now, on this thread. Blocks only if the queue is bounded and
+    /// full, as its policy says. Never panics and never loses a task: one that is refused, or whose
+    /// argument cannot be encoded, comes back as a future that has failed already.
+    ///
+    /// # Python
+    ///
+    /// `submit(fn, *args)`. An argument that cannot be encoded is an error at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let future = executor.submit(|(base, exponent)| u64::pow(base, exponent), (3, 4));
+    /// assert_eq!(future.result()?, 81);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit<A, R>(&self, function: fn(A) -> R, argument: A) -> Future<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(code::call(function), &argument)
+    }
+
+    /// Submits the call `function(argument)`, or gives both back if it is refused. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the reason, function and argument: the executor has been shut down or
+    /// is broken, or its queue is full.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, Refusal};
+    /// let executor = ProcessPoolExecutor::new(1)?;
+    /// executor.shutdown(true, false);
+    /// let refused = executor.try_submit(|text: String| text.len(), "precious".to_owned());
+    /// assert_eq!(refused.unwrap_err().argument, "precious");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_submit<A, R>(
+        &self,
+        function: fn(A) -> R,
+        argument: A,
+    ) -> Result<Future<R>, TrySubmitError<fn(A) -> R, A>>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        if let Some(reason) = self.pool.refusal() {
+            return Err(TrySubmitError { reason, function, argument });
+        }
+        let call = match self.encode(code::call(function), &argument) {
+            Ok(call) => call,
+            Err(error) => return Ok(self.failed(error)),
+        };
+        self.enqueue(call, Patience::None, decode_result).map_err(|(reason, _)| TrySubmitError {
+            reason,
+            function,
+            argument,
+        })
+    }
+
+    /// Submits a call of `function` with each of `arguments`. The futures come in the order of the
+    /// arguments.
+    ///
+    /// As [`submit`](Self::submit) for each of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let futures = executor.submit_all(|n| n * n, [1, 2, 3]);
+    /// let squares: Result<Vec<u32>, _> = futures.into_iter().map(|it| it.result()).collect();
+    /// assert_eq!(squares?, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_all<A, R>(
+        &self,
+        function: fn(A) -> R,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Vec<Future<R>>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        arguments.into_iter().map(|argument| self.submit(function, argument)).collect()
+    }
+
+    /// Submits the call `function(state, argument)`, where `state` is what the
+    /// [initializer](crate::ProcessPoolBuilder::initializer) made in the worker that runs it.
+    ///
+    /// # Examples
+    ///
+    /// See [`initializer`](crate::ProcessPoolBuilder::initializer).
+    pub fn submit_with_state<A, R>(&self, function: fn(&mut S, A) -> R, argument: A) -> Future<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(code::call_with_state(function), &argument)
+    }
+
+    /// Calls `function` with every item, and gives the results in the order of the items; see
+    /// [`Map`] for what happens when.
+    ///
+    /// Items travel in chunks, and a chunk is one task: if its worker dies, all of its items fail.
+    /// Give [`chunksize(1)`](MapOptions::chunksize) where that can happen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(2)?;
+    /// let squares: Result<Vec<u64>, _> = executor.map(|n| n * n, 1..=4).collect();
+    /// assert_eq!(squares?, [1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Map<I::IntoIter, R>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        self.map_with(MapOptions::new(), function, items)
+    }
+
+    /// Like [`map`](Self::map), in the way that the options say.
+    pub fn map_with<A, R, I>(
+        &self,
+        options: MapOptions,
+        function: fn(A) -> R,
+        items: I,
+    ) -> Map<I::IntoIter, R>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        // A map keeps what it has in flight within bounds itself, so it waits for room.
+        let handle = ProcessPoolHandle { patience: Patience::Always, ..self.clone() };
+        let submit = move |chunk| handle.submit_chunk(function, chunk);
+        Map::new(options, self.max_workers(), items.into_iter(), submit)
+    }
+
+    fn submit_chunk<A, R>(&self, function: fn(A) -> R, mut chunk: Chunk<A>) -> Future<ChunkOf<R>>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        // Items that cannot be encoded stay here, and their errors are put where they belong.
+        let mut errors = Vec::new();
+        let mut items = Vec::new();
+        for (index, item) in std::mem::take(&mut chunk.items.0).into_iter().enumerate() {
+            let mut bytes = Vec::new();
+            match encode_contained(&item, &mut bytes) {
+                Ok(()) => items.push(bytes),
+                Err(error) => errors.push((index, error)),
+            }
+            task::contain(|| drop(item));
+        }
+        let label = self.options.label.clone().map(Arc::from);
+        let decode = move |bytes: &[u8]| decode_chunk(bytes, errors, label.as_ref());
+        let call = self.encode(code::call_chunk(function), &(chunk.stride, items));
+        match call {
+            Ok(call) => self.enqueue_or_fail(call, decode),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Submits a call of code that takes this argument.
+    fn send<A, R>(&self, code: Result<Code, TransferError>, argument: &A) -> Future<R>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+    {
+        match self.encode(code, argument) {
+            Ok(call) => self.enqueue_or_fail(call, decode_result),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn encode<A: Serialize>(
+        &self,
+        code: Result<Code, TransferError>,
+        argument: &A,
+    ) -> Result<Call, TaskErrorKind> {
+        let code = code.map_err(TaskErrorKind::NotTransferred)?;
+        let mut bytes = Vec::new();
+        encode_contained(argument, &mut bytes)?;
+        let most = self.pool.settings.max_message;
+        if bytes.len() > most {
+            return Err(not_encoded(format!(
+                "it has {} bytes, and {most} is the limit",
+                bytes.len()
+            )));
+        }
+        let context = match &self.pool.settings.context {
+            None => None,
+            Some((code, capture)) => Some((*code, capture().map_err(not_encoded)?)),
+        };
+        Ok(Call { code, argument: Arc::from(bytes), context })
+    }
+
+    fn enqueue_or_fail<R, D>(&self, call: Call, decode: D) -> Future<R>
+    where
+        R: Send + 'static,
+        D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
+    {
+        match self.enqueue(call, self.patience, decode) {
+            Ok(future) => future,
+            Err((refusal, future)) => {
+                let (job, future) = future;
+                job.fail(TaskErrorKind::Refused(refusal));
+                future
+            }
+        }
+    }
+
+    #[allow(clippy::type_complexity)] // The refused job, and its future.
+    fn enqueue<R, D>(
+        &self,
+        call: Call,
+        patience: Patience,
+        decode: D,
+    ) -> Result<Future<R>, (Refusal, (Job, Future<R>))>
+    where
+        R: Send + 'static,
+        D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
+    {
+        let (producer, handle) = promised(self.pool.id, self.extras.clone());
+        let job = Job::new(call, self.options.timeout, producer, decode);
+        let TaskOptions { priority, begin_within, .. } = self.options;
+        match self.pool.submit(job, priority, self.retries, begin_within, patience) {
+            Ok(()) => Ok(Future::new(handle)),
+            Err((refusal, job)) => Err((refusal, (job, Future::new(handle)))),
+        }
+    }
+
+    /// A future that has failed.
+    fn failed<R: Send + 'static>(&self, kind: TaskErrorKind) -> Future<R> {
+        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras.clone());
+        let error = producer.task().error(kind);
+        let _ = producer.conclude(Err(error));
+        Future::new(handle)
+    }
+
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// Every worker: its process, and what it is doing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let process = executor.submit(|()| std::process::id(), ()).result()?;
+    /// assert_eq!(executor.workers()[0].process_id, Some(process));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.pool.workers()
+    }
+
+    /// How many workers run tasks at once.
+    pub fn max_workers(&self) -> usize {
+        self.pool.max_workers()
+    }
+
+    /// Changes how many workers run tasks at once. Never blocks and loses no task: new workers start
+    /// as they are needed, and workers that are too many end after the task they are at.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if it is zero, or too many; then nothing changes.
+    pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
+        self.pool.resize(super::builder::check_workers(max_workers)?);
+        Ok(())
+    }
+}
+
+fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
+    TaskErrorKind::NotTransferred(TransferError::new(TransferStage::EncodeArgument, cause))
+}
+
+/// Encodes a value, which is the user's code and may panic.
+fn encode_contained<A: Serialize>(value: &A, into: &mut Vec<u8>) -> Result<(), TaskErrorKind> {
+    match task::catch(|| code::encode(value, into)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(not_encoded(error)),
+        Err(panic) => Err(TaskErrorKind::Panicked(panic)),
+    }
+}
+
+fn decode_chunk<R: DeserializeOwned>(
+    bytes: &[u8],
+    errors: Vec<(usize, TaskErrorKind)>,
+    label: Option<&Arc<str>>,
+) -> Result<ChunkOf<R>, TransferError> {
+    let decoded: Result<ChunkOutcome<'_>, _> = postcard::from_bytes(bytes);
+    let (elapsed, outcomes): (Duration, _) =
+        decoded.map_err(|error| TransferError::new(TransferStage::DecodeResult, error))?;
+    let error = |kind| Err(TaskError::labelled(kind, label.cloned()));
+    let mut results: Vec<Result<R, TaskError>> = Vec::with_capacity(outcomes.len() + errors.len());
+    for outcome in outcomes {
+        results.push(match outcome {
+            ItemOutcome::Value(bytes) => match decode_result(bytes) {
+                Ok(value) => Ok(value),
+                Err(fault) => error(TaskErrorKind::NotTransferred(fault)),
+            },
+            ItemOutcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
+            ItemOutcome::NotTransferred(stage, cause) => {
+                error(TaskErrorKind::NotTransferred(TransferError::new(stage.into(), cause)))
+            }
+        });
+    }
+    for (index, kind) in errors {
+        results.insert(index.min(results.len()), error(kind));
+    }
+    Ok(ChunkOf { results: Each(results), elapsed })
+}
+
+fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
+    Extras {
+        label: options.label.clone().map(Arc::from),
+        timeout: options.timeout,
+        on_unobserved: pool.settings.on_unobserved.clone(),
+        ..Extras::default()
+    }
+    .shared()
+}
+
+impl<S: 'static> Executor for ProcessPoolHandle<S> {
+    fn submit_with<A: Portable, R: Portable>(
+        &self,
+        options: &TaskOptions,
+        function: fn(A) -> R,
+        argument: A,
+    ) -> Future<R> {
+        self.with(options.clone()).submit(function, argument)
+    }
+
+    fn submit<A: Portable, R: Portable>(&self, function: fn(A) -> R, argument: A) -> Future<R> {
+        ProcessPoolHandle::submit(self, function, argument)
+    }
+
+    fn map_with<A, R, I>(
+        &self,
+        options: MapOptions,
+        function: fn(A) -> R,
+        items: I,
+    ) -> Map<I::IntoIter, R>
+    where
+        A: Portable,
+        R: Portable,
+        I: IntoIterator<Item = A>,
+    {
+        ProcessPoolHandle::map_with(self, options, function, items)
+    }
+
+    fn shutdown(&self, wait: bool, cancel_futures: bool) {
+        ProcessPoolHandle::shutdown(self, wait, cancel_futures);
+    }
+}
+
+impl<S> Clone for ProcessPoolHandle<S> {
+    fn clone(&self) -> Self {
+        ProcessPoolHandle {
+            pool: Arc::clone(&self.pool),
+            options: self.options.clone(),
+            extras: self.extras.clone(),
+            retries: self.retries,
+            patience: self.patience,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<S> fmt::Debug for ProcessPoolHandle<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessPoolHandle")
+            .field("options", &self.options)
+            .field("stats", &self.pool.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,248 @@
+//! The thread beside each worker: it starts the process, carries what comes and goes, and buries it.
+//!
+//! Callbacks of futures run on this thread, and may wait for other futures of the pool, even for
+//! some that this very line has to bring. So a line is not a thread: when its thread is about to
+//! block in a wait of this crate, it first hands the line on to a stand-in, and leaves when it comes
+//! back. Everything that the two share is in the [`Line`]; of all threads that ever served it, the
+//! one with the latest turn does.
+
+use super::bootstrap::VARIABLE;
+use super::frame::{Kind, Violation};
+use super::line::{Heard, Line, Piece};
+use super::machine::WorkerId;
+use super::message::{
+    Configure, DoneHead, Hello, NotReady, PROTOCOL, Ready, put_message, read_message,
+};
+use super::page::Page;
+use super::pool::Pool;
+use super::slots::Ticket;
+use crate::error::{BrokenCause, TaskPanic};
+use crate::sync::{Alarm, Arc, thread};
+use crate::sys::child::{self, Child};
+use crate::sys::{Link, image, usable_processors};
+use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
+use std::cell::Cell;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::rc::Rc;
+
+thread_local! {
+    /// The line that this thread serves, by its address.
+    static SERVED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this thread is the line's own.
+pub(super) fn is_serving(line: &Arc<Line>) -> bool {
+    SERVED.try_with(Cell::get) == Ok(Arc::as_ptr(line).addr())
+}
+
+/// Starts a worker and serves it until its end.
+pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
+    match start(pool, worker, index) {
+        Ok(line) => {
+            let alarm = pool.expect(&line);
+            pool.connected(&line);
+            serve(pool, &line, 0, alarm);
+        }
+        Err(error) => pool.refused(worker, error),
+    }
+}
+
+/// The variables by which native thread pools are told how many threads to have.
+const SHARES: [&str; 6] = [
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "TOKIO_WORKER_THREADS",
+];
+
+fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Line>> {
+    let settings = &pool.settings;
+    let page = Page::new()?;
+    let (link, far_end) = Link::pair()?;
+    let share = (usable_processors() / settings.max_workers).max(1);
+    let mut command = Command::new(child::executable());
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    for variable in SHARES {
+        if std::env::var_os(variable).is_none() {
+            command.env(variable, share.to_string());
+        }
+    }
+    command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
+    if let Some(environment) = &settings.environment_of {
+        command.envs(environment(index));
+    }
+    if let Some(directory) = &settings.current_dir {
+        command.current_dir(directory);
+    }
+    command.env(VARIABLE, std::process::id().to_string());
+    command.stdin(far_end);
+    command.process_group(0);
+
+    let configure = Configure {
+        index,
+        parent: std::process::id(),
+        page: page.number(),
+        most: settings.max_message,
+        depth: settings.depth + 1,
+        max_depth: settings.max_depth,
+        processors: share,
+        niceness: settings.niceness,
+        affinity: settings.affinity.as_ref().map(|affinity| affinity(index)),
+        address_space: settings.address_space,
+        memory: settings.memory,
+        initializer: settings.initializer.clone(),
+        finalizer: settings.finalizer,
+    };
+    // The longest frame is a result with what stands before it.
+    const HEAD: usize = 64 << 10;
+    let most = settings.max_message.saturating_add(HEAD);
+    let child = Child::spawn(&mut command)?;
+    // The far end must be the worker's alone, or its end would not be heard.
+    drop(command);
+    let line = Arc::new(Line::new(worker, index, page, link, child, most)?);
+    let mut frame = Vec::new();
+    put_message(&mut frame, Kind::Configure, &configure, 0);
+    line.push(Piece::Own(frame));
+    Ok(line)
+}
+
+/// Serves a line until its end, or until somebody else does.
+fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alarm>) {
+    SERVED.set(Arc::as_ptr(line).addr());
+    let host = LineHost { pool: Arc::clone(pool), line: Arc::clone(line) };
+    task::set_host(Some(Rc::new(host)));
+    let mut has_ended = false;
+    loop {
+        let heard = line.hear();
+        loop {
+            // One at a time: a stand-in goes on with the next.
+            let frame = match line.reader.lock().next() {
+                Ok(Some((kind, body))) => Some((kind, body.to_vec())),
+                Ok(None) => None,
+                Err(violation) => {
+                    pool.accuse(line, violation.to_string());
+                    None
+                }
+            };
+            let Some((kind, body)) = frame else { break };
+            if kind == Kind::Hello {
+                pool.forget_alarm(alarm.take());
+            }
+            if let Err(violation) = receive(pool, line, kind, &body) {
+                pool.accuse(line, violation.to_string());
+                break;
+            }
+            if line.turn() != turn {
+                return task::set_host(None);
+            }
+        }
+        match heard {
+            Heard::Bytes => continue,
+            Heard::End => break,
+            Heard::Nothing if has_ended => break,
+            Heard::Nothing => {
+                line.flush(true);
+                has_ended = line.wait();
+            }
+        }
+    }
+    pool.forget_alarm(alarm);
+    pool.died(line);
+    task::set_host(None);
+}
+
+fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Violation> {
+    match kind {
+        Kind::Hello => {
+            let (hello, _): (Hello, _) = read_message(body)?;
+            if hello.protocol != PROTOCOL || hello.identity != image::identity() {
+                pool.break_down(BrokenCause::new(
+                    "a worker process cannot be used",
+                    "it runs another executable than this program; was a wrapper, or an emulator, \
+                     started in its place?",
+                ));
+                return Err(Violation::Nonsense("being another executable"));
+            }
+            Ok(())
+        }
+        Kind::Ready => {
+            let (ready, _): (Ready, _) = read_message(body)?;
+            match ready {
+                Ok(()) => pool.ready(line.worker),
+                Err(NotReady::Unable(why)) => {
+                    pool.break_down(BrokenCause::new("a worker process cannot be set up", why));
+                }
+                Err(NotReady::InitializerFailed(why)) => {
+                    pool.break_down(BrokenCause::new("the initializer failed", why));
+                }
+                Err(NotReady::InitializerPanicked(panic)) => {
+                    let panic = task::panicked(TaskPanic::from(panic));
+                    pool.break_down(BrokenCause::new("the initializer panicked", panic));
+                }
+            }
+            Ok(())
+        }
+        Kind::Begun => {
+            let (ticket, _) = read_message(body)?;
+            known(pool.begun(line.worker, Ticket::of_parts(ticket)))
+        }
+        Kind::Done => {
+            let (head, result): (DoneHead, _) = read_message(body)?;
+            known(pool.done(line.worker, head, result))
+        }
+        Kind::Configure | Kind::Call | Kind::Retire => {
+            Err(Violation::Nonsense("a frame that only a parent sends"))
+        }
+    }
+}
+
+fn known(is_known: bool) -> Result<(), Violation> {
+    if is_known { Ok(()) } else { Err(Violation::Nonsense("news of a call that it was not sent")) }
+}
+
+/// What callbacks on this thread find.
+struct LineHost {
+    pool: Arc<Pool>,
+    line: Arc<Line>,
+}
+
+impl Host for LineHost {
+    fn owner(&self) -> OwnerId {
+        self.pool.id
+    }
+
+    fn help(&self, _task: &TaskRef) -> bool {
+        false
+    }
+
+    fn begin_blocking(&self, _why: Blocking) {
+        if !is_serving(&self.line) {
+            return;
+        }
+        SERVED.set(0);
+        let turn = self.line.turn() + 1;
+        self.line.set_turn(turn);
+        let (pool, line) = (Arc::clone(&self.pool), Arc::clone(&self.line));
+        let name = format!("{}_{}", pool.settings.name, line.index);
+        match thread::spawn(name, None, move || serve(&pool, &line, turn, None)) {
+            Ok(thread) => self.pool.keep(thread),
+            Err(_) => {
+                // Nobody stands in: what this line brings comes when the wait is over.
+                self.line.set_turn(turn - 1);
+                SERVED.set(Arc::as_ptr(&self.line).addr());
+            }
+        }
+    }
+
+    fn end_blocking(&self, _why: Blocking) {}
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
