@@ -31,16 +31,16 @@ type Answer = Result<Token, Failure>;
 
 /// What one combination is played on.
 pub(crate) struct Stage {
-    pub(crate) executor: Option<ThreadPoolExecutor>,
+    executor: Option<ThreadPoolExecutor>,
     pub(crate) handle: ThreadPoolHandle,
-    pub(crate) dropper: Option<JoinHandle<()>>,
+    dropper: Option<JoinHandle<()>>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) started: Latch,
     pub(crate) release: Latch,
     pub(crate) group: Group,
     /// Tasks that the executor took beside the one that it is about, and all of which finish.
     pub(crate) others: usize,
-    pub(crate) is_shut: bool,
+    is_shut: bool,
 }
 
 impl Stage {
