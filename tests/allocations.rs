@@ -5,8 +5,9 @@
 //! remembers whether it was. So the test harness and other tests do not disturb the counts, which
 //! can therefore be exact.
 
-mod support;
+mod common;
 
+use common::{Latch, eventually, within};
 use concurrent_futures::{
     Executor, Future, MapOptions, Order, Promise, TaskError, TaskOptions, ThreadPoolBuilder,
     ThreadPoolExecutor, WhenFull, as_completed,
@@ -18,7 +19,6 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use support::{Gate, bounded, until};
 
 struct Counting;
 
@@ -122,14 +122,14 @@ fn measured(code: impl FnOnce()) -> (usize, usize) {
 }
 
 /// Keeps the only worker busy until the gate is opened.
-fn occupied(executor: &ThreadPoolExecutor) -> Gate {
-    let (begun, gate) = (Gate::new(), Gate::new());
+fn occupied(executor: &ThreadPoolExecutor) -> Latch {
+    let (begun, gate) = (Latch::new(), Latch::new());
     let (has_begun, may_end) = (begun.clone(), gate.clone());
     executor.spawn(move || {
         has_begun.open();
-        may_end.wait();
+        may_end.pass();
     });
-    begun.wait();
+    begun.pass();
     gate
 }
 
@@ -151,7 +151,7 @@ fn cost<R>(executor: &ThreadPoolExecutor, submit: impl Fn(u64) -> Future<R>) -> 
                 assert!(future.result().is_ok());
             }
         });
-        until(|| executor.stats().idle == 1);
+        eventually(|| executor.stats().idle == 1);
         cost
     };
     round();
@@ -235,7 +235,7 @@ fn tasks_submitted_together_cost_one_allocation_each() {
                 gate.open();
                 futures.into_iter().for_each(|future| assert!(future.result().is_ok()));
             });
-            until(|| executor.stats().idle == 1);
+            eventually(|| executor.stats().idle == 1);
             blocks
         };
         round();
@@ -253,7 +253,7 @@ fn waiting_allocates_nothing() {
     let executor = lifo();
     // The list of sleeping workers is allocated when the first one falls asleep.
     executor.spawn(|| 1).result().unwrap();
-    until(|| executor.stats().idle == 1);
+    eventually(|| executor.stats().idle == 1);
     let gate = occupied(&executor);
     let future = executor.spawn(|| 1);
     // Each of these waits in earnest: the worker is busy with another task.
@@ -282,7 +282,7 @@ fn waiting_on_a_worker_allocates_nothing_but_the_nested_task() {
     let rounds = 500;
     let run = |rounds| executor.submit(nested.clone(), rounds).result().unwrap();
     run(rounds);
-    until(|| executor.stats().idle == 1);
+    eventually(|| executor.stats().idle == 1);
     let gate = occupied(&executor);
     let (blocks, _) = measured(|| {
         let future = executor.submit(nested.clone(), rounds);
@@ -297,7 +297,7 @@ fn a_sleeping_worker_costs_at_most_one_allocation_to_wake() {
     let _counted = counted();
     let executor = lifo();
     let once = || {
-        until(|| executor.stats().idle == 1);
+        eventually(|| executor.stats().idle == 1);
         measured(|| assert!(executor.spawn(|| 1).result().is_ok())).0
     };
     executor.spawn(|| 1).result().unwrap();
@@ -365,17 +365,17 @@ fn every_way_to_go(executor: ThreadPoolExecutor) {
     drop((promise, broken.0));
 
     // Tasks that are cancelled, or lost with the executor, before they begin.
-    until(|| run.iter().chain(&limited).chain(&panicked).all(Future::done));
-    until(|| flattened.iter().all(Future::done) && chained.iter().all(Future::done));
-    until(|| retried.done() && shared.done());
-    let gate = Gate::new();
+    eventually(|| run.iter().chain(&limited).chain(&panicked).all(Future::done));
+    eventually(|| flattened.iter().all(Future::done) && chained.iter().all(Future::done));
+    eventually(|| retried.done() && shared.done());
+    let gate = Latch::new();
     let blockers: Vec<_> = (0..executor.max_workers())
         .map(|_| {
             let gate = gate.clone();
-            executor.spawn(move || gate.wait())
+            executor.spawn(move || gate.pass())
         })
         .collect();
-    until(|| blockers.iter().all(Future::running));
+    eventually(|| blockers.iter().all(Future::running));
     let cancelled: Vec<_> = (0..MANY).map(|n| executor.submit(Box::new, n)).collect();
     assert!(cancelled.iter().all(Future::cancel));
     let aborted = executor.submit(Box::new, 1).cancel_on_drop();
@@ -403,7 +403,7 @@ fn every_way_to_go(executor: ThreadPoolExecutor) {
 
 #[test]
 fn nothing_is_left_when_an_executor_has_gone() {
-    bounded(|| {
+    within(|| {
         let _counted = counted();
         let round = |order| {
             let executor = builder().max_workers(2).order(order).build().unwrap();
@@ -417,7 +417,7 @@ fn nothing_is_left_when_an_executor_has_gone() {
             round(order);
         }
         // A timer's thread is not joined, and may take a moment to end.
-        until(|| LIVE.load(Ordering::SeqCst) <= before);
+        eventually(|| LIVE.load(Ordering::SeqCst) <= before);
     });
 }
 
@@ -430,5 +430,5 @@ fn a_scope_lets_go_of_its_tasks_when_it_ends() {
     let before = LIVE.load(Ordering::SeqCst);
     (0..10).for_each(|_| scope());
     // The worker may still have the last task in its hands.
-    until(|| LIVE.load(Ordering::SeqCst) <= before);
+    eventually(|| LIVE.load(Ordering::SeqCst) <= before);
 }

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{BOUND, Drops, Gate, eventually, is_broken, occupy, within};
+use common::{BOUND, Drops, Gate, eventually, occupy, within};
 use concurrent_futures::{
     Future, MapOptions, Promise, ReturnWhen, TaskError, ThreadPoolExecutor, ThreadPoolHandle,
     as_completed, as_completed_timeout, wait,
@@ -84,7 +84,7 @@ fn a_cancelled_future_stops_the_breaking_of_the_pool() {
             if n == 0 || n == 2 {
                 assert!(error.is_cancelled(), "{error}");
             } else {
-                assert!(is_broken(&error), "{error}");
+                assert!(error.is_broken(), "{error}");
             }
         }
     });
@@ -213,7 +213,7 @@ fn a_callback_that_submits_deadlocks_a_breaking_pool() {
             sender.send(pool.spawn(|| ()).result().unwrap_err()).unwrap();
         });
         gate.open();
-        assert!(is_broken(&told.recv().unwrap()));
+        assert!(told.recv().unwrap().is_broken());
     });
 }
 

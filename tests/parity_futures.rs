@@ -2,10 +2,10 @@
 //! own names, so that the two lists can be held side by side. Which is which, and what was adapted,
 //! stands in `docs/parity-futures.md`.
 
-#[path = "common_futures/mod.rs"]
+#[path = "common/mod.rs"]
 mod common;
 
-use common::{cancelled, failed, finished, occupy, pool, running, within};
+use common::{cancelled, failed, finished, occupy_one, pool, running, within};
 use concurrent_futures::{Future, Promise};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ mod wait {
     fn test_first_completed() {
         within(|| {
             let executor = pool(2);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let first = executor.submit(multiply, (21, 2));
             let futures = [("first", &first), ("blocked", &blocked.future)];
             let waited = wait(futures, ReturnWhen::FirstCompleted);
@@ -65,7 +65,7 @@ mod wait {
     fn test_first_completed_some_already_completed() {
         within(|| {
             let executor = pool(1);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let futures = [
                 ("cancelled", &cancelled()),
                 ("successful", &finished(42)),
@@ -81,7 +81,7 @@ mod wait {
     fn test_first_exception() {
         within(|| {
             let executor = pool(2);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let success = executor.submit(multiply, (2, 21));
             // The same worker runs them one after the other.
             let failure = executor.submit(raise, "meant to end the wait");
@@ -98,7 +98,7 @@ mod wait {
     fn test_first_exception_some_already_complete() {
         within(|| {
             let executor = pool(2);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let failure = executor.submit(raise, "meant to end the wait");
             let futures = [
                 ("successful", &finished(42)),
@@ -119,7 +119,7 @@ mod wait {
     fn test_first_exception_one_already_failed() {
         within(|| {
             let executor = pool(1);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let futures = [("failed", &failed()), ("blocked", &blocked.future)];
             let waited = wait(futures, ReturnWhen::FirstException);
             assert_eq!(names(waited), (vec!["failed"], vec!["blocked"]));
@@ -149,7 +149,7 @@ mod wait {
     fn test_timeout() {
         within(|| {
             let executor = pool(1);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let futures = [
                 ("cancelled", &cancelled()),
                 ("failed", &failed()),
@@ -166,8 +166,8 @@ mod wait {
     fn test_pending_calls_race() {
         within(|| {
             let executor = pool(5);
-            let gate = Gate::default();
-            let entrance = gate.clone();
+            let gate = Gate::new();
+            let entrance = gate.latch();
             let futures = executor.submit_all(move |_| entrance.pass(), 0..100);
             gate.open();
             let waited = wait(futures, ReturnWhen::AllCompleted);
@@ -205,7 +205,7 @@ mod as_completed {
     fn test_future_times_out() {
         within(|| {
             let executor = pool(1);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             for limit in [Duration::ZERO, Duration::from_millis(100)] {
                 let (cancelled, failed, successful) = (cancelled(), failed(), finished(42));
                 let futures = [
@@ -240,10 +240,10 @@ mod as_completed {
     fn test_free_reference_yielded_future() {
         within(|| {
             let executor = pool(1);
-            let blocked = occupy(&executor);
+            let blocked = occupy_one(&executor);
             let drops = Drops::default();
             let (mut promise, future) = Promise::new();
-            promise.set_result(Some(drops.value())).expect("it is pending");
+            promise.set_result(Some(drops.token())).expect("it is pending");
             let mut completed = as_completed([future, executor.then(blocked.future, |_| None)]);
             drop(completed.next());
             assert_eq!(drops.count(), 1);

@@ -1,7 +1,8 @@
 //! Laws that hold for every input, and random scripts against a sequential model.
 
-mod support;
+mod common;
 
+use common::{BOUND, Drops, Latch, Token, within};
 use concurrent_futures::{
     CompletionQueue, Future, FutureState, MapOptions, Order, ReturnWhen, TaskOptions,
     ThreadPoolExecutor, wait, wait_timeout,
@@ -12,7 +13,6 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Gate, HANG, Tally, Token, bounded};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
@@ -23,14 +23,14 @@ fn non_zero(n: usize) -> NonZeroUsize {
 }
 
 /// Keeps the only worker busy until the gate is opened.
-fn occupied(executor: &ThreadPoolExecutor) -> Gate {
-    let (begun, gate) = (Gate::new(), Gate::new());
+fn occupied(executor: &ThreadPoolExecutor) -> Latch {
+    let (begun, gate) = (Latch::new(), Latch::new());
     let (has_begun, may_end) = (begun.clone(), gate.clone());
     executor.spawn(move || {
         has_begun.open();
-        may_end.wait();
+        may_end.pass();
     });
-    begun.wait();
+    begun.pass();
     gate
 }
 
@@ -79,7 +79,7 @@ proptest! {
     #[test]
     fn map_keeps_the_order_of_its_input(case in map_case()) {
         let expected: Vec<u64> = case.items.iter().copied().map(double).collect();
-        let results = bounded(move || {
+        let results = within(move || {
             let executor = ThreadPoolExecutor::new(case.workers).unwrap();
             let map = executor.map_with(case.options(), double, case.items);
             map.collect::<Result<Vec<u64>, _>>().unwrap()
@@ -90,7 +90,7 @@ proptest! {
     #[test]
     fn an_unordered_map_gives_the_same_results(case in map_case()) {
         let mut expected: Vec<u64> = case.items.iter().copied().map(double).collect();
-        let mut results = bounded(move || {
+        let mut results = within(move || {
             let executor = ThreadPoolExecutor::new(case.workers).unwrap();
             let map = executor.map_with(case.options().unordered(), double, case.items);
             map.collect::<Result<Vec<u64>, _>>().unwrap()
@@ -107,7 +107,7 @@ proptest! {
         buffersize in 1..20_usize,
     ) {
         let case = MapCase { eager: false, buffersize: Some(buffersize), ..case };
-        let (most, total, handed_out) = bounded(move || {
+        let (most, total, handed_out) = within(move || {
             let executor = ThreadPoolExecutor::new(case.workers).unwrap();
             let options = case.options();
             let options = if unordered { options.unordered() } else { options };
@@ -139,7 +139,7 @@ proptest! {
         cancels in vec(any::<bool>(), 1..60),
         ends_early in any::<bool>(),
     ) {
-        let outcomes = bounded(move || {
+        let outcomes = within(move || {
             let executor = ThreadPoolExecutor::new(workers).unwrap();
             let runs: Arc<Vec<AtomicUsize>> =
                 Arc::new(cancels.iter().map(|_| AtomicUsize::new(0)).collect());
@@ -289,7 +289,7 @@ struct Played {
     known: Known,
     runs: Arc<AtomicUsize>,
     /// Its code is over, and so is what it waited for.
-    ended: Gate,
+    ended: Latch,
     called_back: Arc<AtomicUsize>,
     callbacks: usize,
 }
@@ -299,9 +299,9 @@ struct Played {
 /// chance but what must not matter.
 fn play(script: &[Step]) {
     let executor = ThreadPoolExecutor::new(1).unwrap();
-    let values = Tally::new();
+    let values = Drops::new();
     let mut tasks: Vec<Played> = Vec::new();
-    let mut holds: Vec<Gate> = Vec::new();
+    let mut holds: Vec<Latch> = Vec::new();
     // The first task that waits behind the hold that is in force.
     let mut held_from = None;
     let mut is_shut = false;
@@ -311,7 +311,7 @@ fn play(script: &[Step]) {
         match *step {
             Step::Submit | Step::SubmitNested => {
                 let (runs, value) = (Arc::new(AtomicUsize::new(0)), values.token());
-                let (counted, ended) = (Arc::clone(&runs), Gate::new());
+                let (counted, ended) = (Arc::clone(&runs), Latch::new());
                 let at_the_end = ended.clone();
                 let handle = executor.handle();
                 let nested = matches!(step, Step::SubmitNested);
@@ -342,7 +342,7 @@ fn play(script: &[Step]) {
                 let task = &mut tasks[index];
                 let Some(future) = &task.future else { continue };
                 if !is_held {
-                    assert!(future.wait_timeout(HANG));
+                    assert!(future.wait_timeout(BOUND));
                 }
                 let answer =
                     if matches!(step, Step::Cancel(_)) { future.cancel() } else { future.abort() };
@@ -357,7 +357,7 @@ fn play(script: &[Step]) {
                 if let Some(future) = &tasks[index].future
                     && (!is_held || tasks[index].known != Known::Runs)
                 {
-                    assert!(future.wait_timeout(HANG));
+                    assert!(future.wait_timeout(BOUND));
                     let mut queue: CompletionQueue<_> = [future].into_iter().collect();
                     assert!(queue.pop().is_some_and(Future::done));
                 }
@@ -411,7 +411,7 @@ fn play(script: &[Step]) {
                 // What has not begun is known only of what is held.
                 if cancel && held_from.is_none() {
                     let running = tasks.iter().filter(|task| task.known == Known::Runs);
-                    running.for_each(|task| task.ended.wait());
+                    running.for_each(|task| task.ended.pass());
                 }
                 executor.shutdown(false, cancel);
                 is_shut = true;
@@ -442,7 +442,7 @@ fn play(script: &[Step]) {
             (result, known) => panic!("{result:?} of a task that is {known:?}"),
         }
     }
-    assert_eq!(values.made(), values.dropped(), "every value is dropped once");
+    assert_eq!(values.made(), values.count(), "every value is dropped once");
 }
 
 proptest! {
@@ -450,6 +450,6 @@ proptest! {
 
     #[test]
     fn a_random_script_ends_as_its_sequential_model_does(script in vec(step(), 0..60)) {
-        bounded(move || play(&script));
+        within(move || play(&script));
     }
 }

@@ -62,7 +62,7 @@ fn code(entry: usize, function: usize) -> Result<Code, TransferError> {
 }
 
 /// The address of a place that another process speaks of.
-pub(super) fn address(place: Place) -> Result<usize, Fault> {
+fn address(place: Place) -> Result<usize, Fault> {
     image::address_of(place.0).ok_or_else(|| {
         (Stage::DecodeArgument, format!("no code lies at {:#x} in the executable", place.0))
     })
@@ -299,4 +299,39 @@ unsafe fn context_entry<C: DeserializeOwned>(
     let function: fn(C, &mut dyn FnMut()) = unsafe { transmute(function) };
     function(decode_argument(captured)?, task);
     Ok(())
+}
+
+// ---- in the worker ---------------------------------------------------------------------------
+
+pub(super) fn enter(code: Code, argument: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
+    let (entry, function) = (address(code.entry)?, address(code.function)?);
+    // SAFETY: the parent runs the same executable and took this place from an `Entry`.
+    let entry: Entry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, argument, into) }
+}
+
+pub(super) fn within(code: Code, captured: &[u8], task: &mut dyn FnMut()) -> Result<(), Fault> {
+    let (entry, function) = (address(code.entry)?, address(code.function)?);
+    // SAFETY: the parent runs the same executable and took this place from a `ContextEntry`.
+    let entry: ContextEntry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, captured, task) }
+}
+
+pub(super) fn initialize(code: Code, argument: &[u8]) -> Result<Box<dyn Any>, String> {
+    let place = |place| address(place).map_err(|(_, text)| text);
+    let (entry, function) = (place(code.entry)?, place(code.function)?);
+    // SAFETY: the parent runs the same executable and took this place from an `InitializerEntry`.
+    let entry: InitializerEntry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, argument) }
+}
+
+pub(super) fn finalize(code: Code, state: Box<dyn Any>) {
+    let (Ok(entry), Ok(function)) = (address(code.entry), address(code.function)) else { return };
+    // SAFETY: the parent runs the same executable and took this place from a `FinalizerEntry`.
+    let entry: FinalizerEntry = unsafe { transmute(entry) };
+    // SAFETY: and it paired it with a function of the type that the entry was made for.
+    unsafe { entry(function, state) }
 }

@@ -5,10 +5,10 @@
 //! thread beside it watches for the end of the parent, and then ends the whole process group.
 
 use super::bootstrap::Marker;
-use super::code::{self, ContextEntry, Entry, Fault, FinalizerEntry, InitializerEntry, address};
+use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, put};
 use super::message::{
-    CallHead, Code, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage,
+    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage,
     bytes_of, put_message, read_message,
 };
 use super::page::Page;
@@ -20,7 +20,6 @@ use crate::sys::{self, Link, child, image, limits};
 use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::io::{self, Write};
-use std::mem::transmute;
 use std::process::exit;
 use std::rc::Rc;
 use std::time::Instant;
@@ -154,7 +153,7 @@ impl Worker {
                         child::kill_own_group();
                     }
                 }
-                Some((Kind::Call, body)) => self.call(&body),
+                Some((Kind::Call, body)) => self.call(body),
                 Some((Kind::Retire, _)) => self.retire(),
                 Some((kind, _)) => leave(&format!("the parent sent a frame of kind {kind:?}")),
             }
@@ -184,7 +183,7 @@ impl Worker {
         let Some((code, argument)) = &configure.initializer else {
             return Ok(());
         };
-        let made = task::catch(|| initialize(*code, argument));
+        let made = task::catch(|| code::initialize(*code, argument));
         match made {
             Ok(Ok(state)) => {
                 code::set_state(state);
@@ -198,24 +197,26 @@ impl Worker {
         }
     }
 
-    fn call(&mut self, body: &[u8]) {
-        let Ok((head, argument)) = read_message::<CallHead<'_>>(body) else {
+    fn call(&mut self, body: Vec<u8>) {
+        let Ok((head, _)) = head_of(&body) else {
             leave("the parent sent a call that cannot be decoded");
         };
-        let ticket = Ticket::of_parts(head.ticket);
+        let (parts, attempt) = (head.ticket, head.attempt);
+        let label = head.label.map(Arc::from);
+        let ticket = Ticket::of_parts(parts);
         if !self.page.slots().claim(ticket) {
             return;
         }
         let mut frame = Vec::new();
         if head.is_announced {
-            put_message(&mut frame, Kind::Begun, &head.ticket, 0);
+            put_message(&mut frame, Kind::Begun, &parts, 0);
             self.send(&frame);
             frame.clear();
         }
-        ATTEMPT.set(head.attempt);
+        ATTEMPT.set(attempt);
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
-        let (outcome, result) = run(&head, argument);
+        let (outcome, result) = run(label, body);
         let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.host.current.set(None);
         ATTEMPT.set(0);
@@ -232,7 +233,7 @@ impl Worker {
             .configure
             .memory
             .is_some_and(|most| limits::resident_bytes().is_some_and(|bytes| bytes > most));
-        let done = DoneHead { ticket: head.ticket, nanoseconds, is_too_large, outcome };
+        let done = DoneHead { ticket: parts, nanoseconds, is_too_large, outcome };
         const COPIED: usize = 64 << 10;
         let head = bytes_of(&done);
         put(&mut frame, Kind::Done, &head, result.len());
@@ -247,7 +248,7 @@ impl Worker {
 
     fn retire(&self) -> ! {
         if let (Some(code), Some(state)) = (self.configure.finalizer, code::take_state()) {
-            task::contain(|| finalize(code, state));
+            task::contain(|| code::finalize(code, state));
         } else {
             task::contain(|| drop(code::take_state()));
         }
@@ -282,25 +283,25 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
 
 /// One call, as a task of this process, so that panics, labels and requests to stop are what they
 /// are in every pool.
-struct Running<'a> {
-    head: &'a CallHead<'a>,
-    argument: &'a [u8],
+struct Running {
+    frame: Vec<u8>,
 }
 
-impl Body for Running<'_> {
+impl Body for Running {
     type Output = Result<Vec<u8>, Fault>;
     type Guard = ();
 
     fn guard(&mut self) {}
 
     fn run(self) -> Self::Output {
+        let (head, argument) = head_of(&self.frame)?;
         let mut result = Vec::new();
-        match self.head.context {
-            None => enter(self.head.code, self.argument, &mut result)?,
-            Some((code, captured)) => {
+        match head.context {
+            None => code::enter(head.code, argument, &mut result)?,
+            Some((context, captured)) => {
                 let mut outcome = None;
-                within(code, captured, &mut || {
-                    outcome = Some(enter(self.head.code, self.argument, &mut result));
+                code::within(context, captured, &mut || {
+                    outcome = Some(code::enter(head.code, argument, &mut result));
                 })?;
                 match outcome {
                     Some(outcome) => outcome?,
@@ -312,13 +313,13 @@ impl Body for Running<'_> {
     }
 }
 
-fn run(head: &CallHead<'_>, argument: &[u8]) -> (Outcome, Vec<u8>) {
-    let extras = Extras { label: head.label.map(Arc::from), ..Extras::default() };
-    let body = Running { head, argument };
-    // SAFETY: the task is run, and its handle taken, before this function returns, and nobody else
-    // has a reference to it by then.
-    let fresh = unsafe { Fresh::borrowing(body, OwnerId::NOBODY, extras.shared()) };
-    let (task, handle) = fresh.split();
+fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
+    read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
+}
+
+fn run(label: Option<Arc<str>>, frame: Vec<u8>) -> (Outcome, Vec<u8>) {
+    let extras = Extras { label, ..Extras::default() };
+    let (task, handle) = Fresh::new(Running { frame }, OwnerId::NOBODY, extras.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
@@ -340,39 +341,6 @@ pub(super) fn describe(error: &TaskError) -> Panic {
         },
         _ => Panic { message: error.to_string(), place: None, backtrace: None },
     }
-}
-
-fn enter(code: Code, argument: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
-    let (entry, function) = (address(code.entry)?, address(code.function)?);
-    // SAFETY: the parent runs the same executable and took this place from an `Entry`.
-    let entry: Entry = unsafe { transmute(entry) };
-    // SAFETY: and it paired it with a function of the type that the entry was made for.
-    unsafe { entry(function, argument, into) }
-}
-
-fn within(code: Code, captured: &[u8], task: &mut dyn FnMut()) -> Result<(), Fault> {
-    let (entry, function) = (address(code.entry)?, address(code.function)?);
-    // SAFETY: the parent runs the same executable and took this place from a `ContextEntry`.
-    let entry: ContextEntry = unsafe { transmute(entry) };
-    // SAFETY: and it paired it with a function of the type that the entry was made for.
-    unsafe { entry(function, captured, task) }
-}
-
-fn initialize(code: Code, argument: &[u8]) -> Result<Box<dyn std::any::Any>, String> {
-    let place = |place| address(place).map_err(|(_, text)| text);
-    let (entry, function) = (place(code.entry)?, place(code.function)?);
-    // SAFETY: the parent runs the same executable and took this place from an `InitializerEntry`.
-    let entry: InitializerEntry = unsafe { transmute(entry) };
-    // SAFETY: and it paired it with a function of the type that the entry was made for.
-    unsafe { entry(function, argument) }
-}
-
-fn finalize(code: Code, state: Box<dyn std::any::Any>) {
-    let (Ok(entry), Ok(function)) = (address(code.entry), address(code.function)) else { return };
-    // SAFETY: the parent runs the same executable and took this place from a `FinalizerEntry`.
-    let entry: FinalizerEntry = unsafe { transmute(entry) };
-    // SAFETY: and it paired it with a function of the type that the entry was made for.
-    unsafe { entry(function, state) }
 }
 
 /// What a task finds when it asks where it runs.

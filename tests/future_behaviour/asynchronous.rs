@@ -1,6 +1,6 @@
 //! `.await`: under any executor, and what becomes of wakers.
 
-use crate::common::{cancelled, failed, finished, occupy, pool, running, within};
+use crate::common::{cancelled, failed, finished, occupy_one, pool, running, within};
 use concurrent_futures::{CompletionQueue, Promise, TaskErrorKind, as_completed, block_in_place};
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -68,7 +68,7 @@ fn a_future_can_be_awaited() {
 fn whoever_awaits_is_woken_when_the_task_is_done() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(|| 1);
         let (polled, has_polled) = std::sync::mpsc::channel();
         let awaits = std::thread::spawn(move || {
@@ -202,7 +202,7 @@ fn a_waker_that_panics_costs_no_worker() {
     }
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let mut future = executor.spawn(|| std::thread::current().id());
         let waker = Waker::from(Arc::new(Panics));
         assert!(Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending());

@@ -1,6 +1,6 @@
 //! Callbacks: in which order, on which thread, and what they may do.
 
-use crate::common::{Gate, OutOfPaper, finished, occupy, pool, running, within};
+use crate::common::{Gate, OutOfPaper, finished, occupy_one, pool, running, within};
 use concurrent_futures::{Future, Promise, Refusal, TaskErrorKind};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ fn callbacks_run_in_the_order_in_which_they_were_added() {
 fn a_callback_runs_on_the_worker_that_ends_the_task() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let task = executor.spawn(here);
         let (sender, thread) = channel();
         task.add_done_callback(move |worker| sender.send((here(), *worker.unwrap())).unwrap());
@@ -41,7 +41,7 @@ fn a_callback_runs_on_the_worker_that_ends_the_task() {
 fn a_callback_runs_on_the_thread_that_cancels() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let future = executor.spawn(|| 1);
         let (sender, thread) = channel();
         future.add_done_callback(move |_| sender.send(here()).unwrap());
@@ -61,7 +61,7 @@ fn a_callback_runs_here_and_now_if_the_future_is_done() {
 fn a_callback_is_given_the_error_of_its_task() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(|| Err::<u32, _>(OutOfPaper)).flatten();
         let (sender, seen) = channel();
         future.add_done_callback(move |it| {
@@ -76,7 +76,7 @@ fn a_callback_is_given_the_error_of_its_task() {
 fn a_panic_in_a_callback_skips_none_and_costs_no_worker() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(here);
         let (sender, ran) = channel();
         future.add_done_callback(|_| panic!("the first callback panics"));
@@ -98,7 +98,7 @@ fn a_payload_that_panics_again_when_dropped_costs_no_worker() {
     }
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(here);
         future.add_done_callback(|_| std::panic::panic_any(PanicsAgain));
         occupied.release();
@@ -111,7 +111,7 @@ fn a_payload_that_panics_again_when_dropped_costs_no_worker() {
 fn a_callback_can_submit() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let (handle, (sender, submitted)) = (executor.handle(), channel());
         occupied.future.add_done_callback(move |value| {
             sender.send(handle.submit(|n| n + 1, *value.unwrap())).unwrap();
@@ -126,7 +126,7 @@ fn a_callback_can_submit() {
 fn a_callback_can_submit_and_wait() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let (handle, (sender, result)) = (executor.handle(), channel());
         occupied.future.add_done_callback(move |_| {
             sender.send(handle.spawn(|| 1).result()).unwrap();
@@ -140,7 +140,7 @@ fn a_callback_can_submit_and_wait() {
 fn a_callback_can_submit_while_a_shutdown_cancels_and_is_refused() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let queued = executor.spawn(|| 1);
         let (handle, (sender, retried)) = (executor.handle(), channel());
         queued.add_done_callback(move |_| sender.send(handle.spawn(|| 1)).unwrap());
@@ -155,7 +155,7 @@ fn a_callback_can_submit_while_a_shutdown_cancels_and_is_refused() {
 fn a_callback_can_cancel_another_task() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let victim = executor.spawn(|| 1).shared();
         let other = victim.clone();
         occupied.future.add_done_callback(move |_| assert!(other.cancel()));
@@ -168,7 +168,7 @@ fn a_callback_can_cancel_another_task() {
 fn a_callback_can_shut_its_pool_down() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let queued = executor.spawn(|| 1);
         let handle = executor.handle();
         occupied.future.add_done_callback(move |_| handle.shutdown(true, true));
@@ -182,7 +182,7 @@ fn a_callback_can_shut_its_pool_down() {
 fn a_callback_can_drop_its_pool() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let (handle, queued) = (executor.handle(), executor.spawn(|| 1));
         occupied.future.add_done_callback(move |_| drop(executor));
         occupied.release();
@@ -195,9 +195,9 @@ fn a_callback_can_drop_its_pool() {
 fn a_callback_can_drop_its_own_future() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let drops = crate::common::Drops::default();
-        let value = drops.value();
+        let value = drops.token();
         let place = Arc::new(Mutex::new(None));
         let (future, emptied) = (executor.spawn(move || value), Arc::clone(&place));
         future.add_done_callback(move |_| drop(emptied.lock().unwrap().take()));
@@ -213,7 +213,7 @@ fn a_callback_can_drop_its_own_future() {
 fn a_callback_can_ask_a_shared_future_for_its_result() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(|| 1).shared();
         let (reader, (sender, result)) = (future.clone(), channel());
         future.add_done_callback(move |_| sender.send(reader.result()).unwrap());
@@ -225,9 +225,9 @@ fn a_callback_can_ask_a_shared_future_for_its_result() {
 #[test]
 fn a_future_is_done_before_its_callbacks_return_and_taken_only_after() {
     within(|| {
-        let gate = Gate::default();
+        let gate = Gate::new();
         let (mut promise, future) = Promise::new();
-        let (entrance, (sender, is_in)) = (gate.clone(), channel());
+        let (entrance, (sender, is_in)) = (gate.latch(), channel());
         future.add_done_callback(move |_| {
             sender.send(()).unwrap();
             entrance.pass();

@@ -1,6 +1,8 @@
 //! `cancel`, `abort` and `CancelOnDrop`.
 
-use crate::common::{Drops, Gate, Tells, begun, failed, finished, occupy, pool, running, within};
+use crate::common::{
+    Drops, Gate, Tells, begun, failed, finished, occupy_one, pool, running, within,
+};
 use concurrent_futures::{
     FutureState, Promise, ReturnWhen, ThreadPoolExecutor, as_completed, cancellation_requested,
     wait,
@@ -19,7 +21,7 @@ fn until_asked() -> u32 {
 
 /// Works until the gate is open, and never asks.
 fn without_asking(gate: &Gate) -> impl FnOnce() -> u32 + Send + use<> {
-    let gate = gate.clone();
+    let gate = gate.latch();
     move || {
         gate.pass();
         1
@@ -30,7 +32,7 @@ fn without_asking(gate: &Gate) -> impl FnOnce() -> u32 + Send + use<> {
 fn cancelling_drops_closure_and_argument_at_once_on_the_cancelling_thread() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let (sender, dropped_on) = channel();
         let (capture, argument) = (Tells(sender.clone()), Tells(sender));
         let future = executor.submit(move |_| drop(capture), argument);
@@ -44,7 +46,7 @@ fn cancelling_drops_closure_and_argument_at_once_on_the_cancelling_thread() {
 fn a_cancelled_task_never_runs() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let ran = Arc::new(AtomicBool::new(false));
         let runs = Arc::clone(&ran);
         let future = executor.spawn(move || runs.store(true, Ordering::SeqCst));
@@ -66,7 +68,7 @@ fn cancelled_in_the_queue(executor: &ThreadPoolExecutor) -> concurrent_futures::
 fn a_cancelled_future_is_done_for_wait_though_no_worker_has_seen_it() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let waited = wait([cancelled_in_the_queue(&executor)], ReturnWhen::AllCompleted);
         assert_eq!((waited.done.len(), waited.not_done.len()), (1, 0));
     });
@@ -76,7 +78,7 @@ fn a_cancelled_future_is_done_for_wait_though_no_worker_has_seen_it() {
 fn a_cancelled_future_is_done_for_as_completed_though_no_worker_has_seen_it() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         assert_eq!(as_completed([cancelled_in_the_queue(&executor)]).count(), 1);
     });
 }
@@ -85,7 +87,7 @@ fn a_cancelled_future_is_done_for_as_completed_though_no_worker_has_seen_it() {
 fn futures_cancelled_by_a_shutdown_are_done_for_everyone() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let queued = executor.submit_all(|n| n, 0..3);
         executor.shutdown(false, true);
         let waited = wait(&queued, ReturnWhen::AllCompleted);
@@ -120,7 +122,7 @@ fn cancelling_twice_is_true_twice() {
 fn cancelling_a_running_task_changes_nothing() {
     within(|| {
         let executor = pool(1);
-        let gate = Gate::default();
+        let gate = Gate::new();
         let (future, has_begun) = begun(&executor, without_asking(&gate));
         has_begun.recv().unwrap();
         assert!(!future.cancel());
@@ -171,7 +173,7 @@ fn a_task_that_panics_after_it_was_told_to_stop_is_cancelled_all_the_same() {
 fn a_task_that_never_asks_keeps_its_value_when_it_is_aborted() {
     within(|| {
         let executor = pool(1);
-        let gate = Gate::default();
+        let gate = Gate::new();
         let (future, has_begun) = begun(&executor, without_asking(&gate));
         has_begun.recv().unwrap();
         assert!(future.abort());
@@ -184,7 +186,7 @@ fn a_task_that_never_asks_keeps_its_value_when_it_is_aborted() {
 fn a_task_that_asked_before_it_was_aborted_keeps_its_value() {
     within(|| {
         let executor = pool(1);
-        let gate = Gate::default();
+        let gate = Gate::new();
         let work = without_asking(&gate);
         let (future, has_begun) = begun(&executor, move || {
             assert!(!cancellation_requested());
@@ -200,7 +202,7 @@ fn a_task_that_asked_before_it_was_aborted_keeps_its_value() {
 fn abort_cancels_a_task_that_has_not_begun() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let future = executor.spawn(|| 1);
         assert!(future.abort());
         assert_eq!(future.state(), FutureState::Cancelled);
@@ -218,8 +220,8 @@ fn a_request_to_stop_reaches_only_the_task_that_it_is_for() {
     within(|| {
         let executor = pool(2);
         let (aborted, first_begun) = begun(&executor, until_asked);
-        let gate = Gate::default();
-        let entrance = gate.clone();
+        let gate = Gate::new();
+        let entrance = gate.latch();
         let (other, second_begun) = begun(&executor, move || {
             entrance.pass();
             cancellation_requested()
@@ -253,9 +255,9 @@ fn outside_a_task_nobody_asks_to_stop() {
 fn a_cancel_on_drop_future_cancels_what_has_not_begun() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let drops = Drops::default();
-        let capture = drops.value();
+        let capture = drops.token();
         let future = executor.spawn(move || drop(capture)).cancel_on_drop();
         drop(future);
         assert_eq!(drops.count(), 1);

@@ -1,6 +1,6 @@
 //! `CompletionQueue`, `as_completed` and `wait`, beyond what Python has.
 
-use crate::common::{Drops, finished, occupy, pool, running, within};
+use crate::common::{Drops, finished, occupy_one, pool, running, within};
 use concurrent_futures::{
     CompletionQueue, Promise, ReturnWhen, as_completed, as_completed_timeout, wait, wait_timeout,
 };
@@ -91,7 +91,7 @@ fn an_empty_queue_does_not_wait() {
 fn a_queue_that_is_dropped_drops_futures_and_keys() {
     let drops = Drops::default();
     let (_promise, future) = Promise::<u32>::new();
-    drop(CompletionQueue::from_iter([(drops.value(), future)]));
+    drop(CompletionQueue::from_iter([(drops.token(), future)]));
     assert_eq!(drops.count(), 1);
 }
 
@@ -254,7 +254,7 @@ fn wait_gives_futures_back_that_were_not_done() {
 fn futures_of_different_pools_are_waited_for_together() {
     within(|| {
         let (one, other) = (pool(1), pool(1));
-        let occupied = occupy(&other);
+        let occupied = occupy_one(&other);
         let futures = [one.spawn(|| 1), other.spawn(|| 2), finished(3)];
         occupied.release();
         assert_eq!(wait(futures, ReturnWhen::AllCompleted).done.len(), 3);

@@ -1,6 +1,6 @@
 //! What a failure says: its label, what happened, where, what to do, and what caused it.
 
-use crate::common::{Gate, OutOfPaper, occupy, pool, within};
+use crate::common::{Gate, OutOfPaper, occupy_one, pool, within};
 use concurrent_futures::{
     Future, MapOptions, Promise, Refusal, TaskError, TaskErrorKind, TaskOptions, TaskPanic,
     ThreadPoolExecutor, WhenFull,
@@ -130,8 +130,8 @@ fn the_text_of_a_timeout_names_the_limit() {
         let executor = pool(1);
         let limit = Duration::from_millis(1);
         let impatient = executor.with(TaskOptions::new().label("page 7").timeout(limit));
-        let gate = Gate::default();
-        let entrance = gate.clone();
+        let gate = Gate::new();
+        let entrance = gate.latch();
         let error = impatient.spawn(move || entrance.pass()).result().unwrap_err();
         gate.open();
         assert!(matches!(error.kind(), TaskErrorKind::TimedOut { limit: it } if *it == limit));
@@ -166,7 +166,7 @@ fn the_text_of_a_refusal_by_a_full_queue_says_what_to_do() {
     within(|| {
         let builder = ThreadPoolExecutor::builder().max_workers(1);
         let executor = builder.queue_capacity(1, WhenFull::Refuse).build().unwrap();
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let _queued = executor.spawn(|| 1);
         let error = labelled(&executor).spawn(|| 1).result().unwrap_err();
         let text = "task `page 7` was refused: the executor's queue is full with 1 tasks; try \
@@ -178,8 +178,8 @@ fn the_text_of_a_refusal_by_a_full_queue_says_what_to_do() {
 /// A task that was taken by an executor whose initializer then failed.
 fn broken() -> TaskError {
     within(|| {
-        let gate = Gate::default();
-        let entrance = gate.clone();
+        let gate = Gate::new();
+        let entrance = gate.latch();
         let executor = ThreadPoolExecutor::builder()
             .max_workers(1)
             .try_initializer(move || {
@@ -214,7 +214,7 @@ fn the_sources_of_a_broken_executor_lead_to_its_cause() {
 fn the_text_of_a_deadline_of_map_names_the_limit() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let options = MapOptions::new().timeout(Duration::from_millis(1));
         let error = executor.map_with(options, |n| n, [1]).next().unwrap().unwrap_err();
         occupied.release();

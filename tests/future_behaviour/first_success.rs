@@ -1,7 +1,7 @@
 //! `first_success`.
 
 use crate::common::{
-    OutOfPaper, begun, cancelled, failed, finished, occupy, pool, running, within,
+    OutOfPaper, begun, cancelled, failed, finished, occupy_one, pool, running, within,
 };
 use concurrent_futures::{Future, Promise, cancellation_requested, first_success};
 use std::error::Error;
@@ -58,7 +58,7 @@ fn no_loser_is_asked_to_stop_before_all_are_cancelled_that_can_be() {
 fn a_success_that_comes_later_is_waited_for() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let (fails, succeeds) =
             (executor.spawn(|| Err::<u32, _>(OutOfPaper)).flatten(), executor.spawn(|| 1));
         let waits = std::thread::spawn(move || first_success([fails, succeeds]));

@@ -1,6 +1,6 @@
 //! `flatten`: two forms of the same work.
 
-use crate::common::{Drops, DropsAtGate, Gate, OutOfPaper, begun, occupy, pool, within};
+use crate::common::{Drops, DropsAtGate, Gate, OutOfPaper, begun, occupy_one, pool, within};
 use concurrent_futures::{
     FutureState, Promise, ReturnWhen, TaskOptions, cancellation_requested, wait,
 };
@@ -54,7 +54,7 @@ fn a_flattened_future_keeps_the_label() {
 fn first_exception_sees_an_error_that_was_flattened() {
     within(|| {
         let executor = pool(2);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let fails = executor.spawn(|| Err::<u32, _>(OutOfPaper)).flatten();
         let waited = wait([fails, occupied.future], ReturnWhen::FirstException);
         assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
@@ -65,7 +65,7 @@ fn first_exception_sees_an_error_that_was_flattened() {
 fn a_flattened_future_is_pending_while_its_task_is() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let future = executor.spawn(|| Ok::<_, OutOfPaper>(1)).flatten();
         assert_eq!(future.state(), FutureState::Pending);
     });
@@ -75,8 +75,8 @@ fn a_flattened_future_is_pending_while_its_task_is() {
 fn a_flattened_future_is_running_while_its_task_is() {
     within(|| {
         let executor = pool(1);
-        let gate = Gate::default();
-        let entrance = gate.clone();
+        let gate = Gate::new();
+        let entrance = gate.latch();
         let (future, has_begun) = begun(&executor, move || {
             entrance.pass();
             Ok::<_, OutOfPaper>(1)
@@ -93,9 +93,9 @@ fn a_flattened_future_is_running_while_its_task_is() {
 #[test]
 fn a_flattened_future_never_looks_pending_after_its_task_began() {
     within(|| {
-        let gate = Gate::default();
+        let gate = Gate::new();
         let (mut promise, future) = Promise::<Result<u32, OutOfPaper>>::new();
-        let (entrance, (sender, is_in)) = (gate.clone(), channel());
+        let (entrance, (sender, is_in)) = (gate.latch(), channel());
         // While this callback looks at it, the task is done and its value cannot be taken yet.
         future.add_done_callback(move |_| {
             sender.send(()).unwrap();
@@ -115,9 +115,9 @@ fn a_flattened_future_never_looks_pending_after_its_task_began() {
 fn cancelling_a_flattened_future_cancels_its_task() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let drops = Drops::default();
-        let capture = drops.value();
+        let capture = drops.token();
         let task = move || {
             drop(capture);
             Ok::<_, OutOfPaper>(1)
@@ -132,7 +132,7 @@ fn cancelling_a_flattened_future_cancels_its_task() {
 fn a_flattened_future_is_cancelled_with_its_task() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let future = executor.spawn(|| Ok::<_, OutOfPaper>(1)).flatten();
         executor.shutdown(false, true);
         assert_eq!(future.state(), FutureState::Cancelled);
@@ -143,10 +143,10 @@ fn a_flattened_future_is_cancelled_with_its_task() {
 fn a_flattened_future_whose_cancel_was_true_is_done_although_the_closure_is_still_being_dropped() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
-        let gate = Gate::default();
+        let _occupied = occupy_one(&executor);
+        let gate = Gate::new();
         let (sender, is_dropping) = channel();
-        let capture = DropsAtGate(sender, gate.clone());
+        let capture = DropsAtGate(sender, gate.latch());
         let task = move || {
             drop(capture);
             Ok::<_, OutOfPaper>(1)

@@ -1,6 +1,6 @@
 //! `Group`: tasks that are stopped as one.
 
-use crate::common::{OutOfPaper, begun, finished, occupy, pool, running, within};
+use crate::common::{OutOfPaper, begun, finished, occupy_one, pool, running, within};
 use concurrent_futures::{FutureState, Group, Promise, cancellation_requested};
 use std::sync::mpsc::channel;
 
@@ -101,7 +101,7 @@ fn an_aborted_group_stays_so_when_it_is_cancelled() {
 fn a_group_reaches_the_task_behind_a_flattened_future() {
     within(|| {
         let executor = pool(1);
-        let _occupied = occupy(&executor);
+        let _occupied = occupy_one(&executor);
         let future = executor.spawn(|| Ok::<u32, OutOfPaper>(1)).flatten();
         let group = Group::new();
         group.add(&future);
@@ -117,7 +117,7 @@ fn a_group_keeps_no_task_from_being_detached() {
     let (mut promise, future) = Promise::new();
     group.add(&future);
     drop(future);
-    promise.set_result(drops.value()).unwrap();
+    promise.set_result(drops.token()).unwrap();
     assert_eq!(drops.count(), 1);
 }
 

@@ -2,7 +2,7 @@
 //! done for everyone at once when cancelled, stop running tasks, can be awaited, and drop what they
 //! hold exactly once.
 
-#[path = "../common_futures/mod.rs"]
+#[path = "../common/mod.rs"]
 mod common;
 
 mod asynchronous;

@@ -1,6 +1,6 @@
 //! Waiting for one future, and looking at it.
 
-use crate::common::{cancelled, failed, finished, occupy, pool, running, within};
+use crate::common::{cancelled, failed, finished, occupy_one, pool, running, within};
 use concurrent_futures::{FutureState, Promise, WaitTimeout};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn a_timeout_of_the_wait_is_no_error_of_the_task() {
 fn a_limit_that_no_clock_can_reach_is_no_limit() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let next = executor.spawn(|| 1);
         occupied.release();
         assert_eq!(next.result_timeout(Duration::MAX).unwrap().unwrap(), 1);
@@ -92,7 +92,7 @@ fn a_task_runs_although_its_future_was_dropped() {
 fn a_task_is_pending_while_it_queues_and_running_once_it_has_begun() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let queued = executor.spawn(|| 1);
         assert_eq!(occupied.future.state(), FutureState::Running);
         assert_eq!(queued.state(), FutureState::Pending);

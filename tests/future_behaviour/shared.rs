@@ -1,6 +1,6 @@
 //! `SharedFuture`: one task, several readers.
 
-use crate::common::{Counted, Drops, OutOfPaper, failed, finished, occupy, pool, within};
+use crate::common::{Drops, OutOfPaper, Token, failed, finished, occupy_one, pool, within};
 use concurrent_futures::{Promise, ReturnWhen, as_completed, wait};
 use futures::executor::block_on;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn a_reader_can_ask_again_and_again() {
 fn readers_on_many_threads_all_get_the_result() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(|| String::from("for all")).shared();
         let readers: Vec<_> = (0..8)
             .map(|_| future.clone())
@@ -33,7 +33,7 @@ fn readers_on_many_threads_all_get_the_result() {
 fn readers_can_await_and_block_together() {
     within(|| {
         let executor = pool(1);
-        let occupied = occupy(&executor);
+        let occupied = occupy_one(&executor);
         let future = executor.spawn(|| 1).shared();
         let awaits = std::thread::spawn({
             let future = future.clone();
@@ -81,8 +81,8 @@ fn a_reader_cancels_for_all() {
 #[test]
 fn the_value_is_dropped_with_the_last_reader() {
     let drops = Drops::default();
-    let (mut promise, future) = Promise::<Counted>::new();
-    promise.set_result(drops.value()).unwrap();
+    let (mut promise, future) = Promise::<Token>::new();
+    promise.set_result(drops.token()).unwrap();
     let one = future.shared();
     let other = one.clone();
     drop(one);

@@ -1,6 +1,6 @@
 //! The queue: its bound and its order (G06, G23).
 
-use crate::common::{BOUND, Gate, eventually, is_broken, is_queue_full, is_shut_down};
+use crate::common::{BOUND, Gate, eventually, is_queue_full, is_shut_down};
 use crate::common::{let_others_get_on, occupy, within};
 use concurrent_futures::{
     Future, Order, Refusal, TaskOptions, ThreadPoolBuilder, ThreadPoolExecutor, WhenFull,
@@ -223,8 +223,8 @@ fn breaking_releases_a_blocked_submitter() {
         let (submitter, _) = submit_elsewhere(&executor);
         let_others_get_on();
         gate.open();
-        assert!(is_broken(&queued.result().unwrap_err()));
-        assert!(is_broken(&submitter.join().unwrap().result().unwrap_err()));
+        assert!(queued.result().unwrap_err().is_broken());
+        assert!(submitter.join().unwrap().result().unwrap_err().is_broken());
     });
 }
 

@@ -1,7 +1,7 @@
 //! Worker threads: initializer, state and finalizer, keep-alive, resizing, stand-ins, statistics
 //! (G11, G22, G28, G29).
 
-use crate::common::{Drops, Gate, eventually, is_broken, occupy, until_idle, within};
+use crate::common::{Drops, Gate, eventually, occupy, until_idle, within};
 use concurrent_futures::{
     BuildError, Refusal, TaskError, TaskErrorKind, ThreadPoolExecutor, block_in_place,
 };
@@ -63,7 +63,7 @@ fn an_initializers_panic_reaches_every_future() {
         let builder = ThreadPoolExecutor::builder().max_workers(1);
         let executor = builder.initializer(|| panic!("no luck at all")).build().unwrap();
         let error = executor.spawn(|| ()).result().unwrap_err();
-        assert!(is_broken(&error));
+        assert!(error.is_broken());
         assert!(error.to_string().contains("no luck at all"), "{error}");
     });
 }
@@ -89,7 +89,7 @@ fn a_running_task_survives_the_breaking_of_its_pool() {
             5
         });
         has_begun.recv().unwrap();
-        assert!(is_broken(&executor.spawn(|| ()).result().unwrap_err()));
+        assert!(executor.spawn(|| ()).result().unwrap_err().is_broken());
         gate.open();
         assert_eq!(running.result().unwrap(), 5);
     });

@@ -44,7 +44,7 @@ impl Drop for Borrowed {
 /// borrowed is gone.
 struct OpensAScope {
     pool: ThreadPoolHandle,
-    latch: Arc<Latch>,
+    latch: Latch,
     scope_is_open: mpsc::Sender<Seen>,
     answer: mpsc::Sender<bool>,
 }
@@ -115,7 +115,7 @@ fn a_workers_thread_local_can_be_the_last_owner() {
 }
 
 /// Keeps its thread in the destructor until the gate is opened.
-struct Stays(Arc<Latch>, mpsc::Sender<()>);
+struct Stays(Latch, mpsc::Sender<()>);
 
 impl Drop for Stays {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 /// A waker that takes its time.
-struct Slow(Arc<Latch>, mpsc::Sender<()>);
+struct Slow(Latch, mpsc::Sender<()>);
 
 impl Wake for Slow {
     fn wake(self: Arc<Self>) {
