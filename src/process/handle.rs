@@ -3,7 +3,8 @@
 use super::code::{self, ChunkOutcome, ItemOutcome};
 use super::job::{Call, Job, decode_result};
 use super::message::Code;
-use super::pool::{Pool, WorkerInfo};
+use super::pool::Pool;
+use super::view::WorkerInfo;
 use crate::error::{
     BuildError, Refusal, TaskError, TaskErrorKind, TransferError, TransferStage, TrySubmitError,
 };

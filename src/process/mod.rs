@@ -3,6 +3,7 @@
 mod bootstrap;
 mod builder;
 mod code;
+mod core;
 mod frame;
 mod handle;
 mod job;
@@ -15,13 +16,14 @@ mod serving;
 mod settings;
 mod shutdown;
 mod slots;
+mod view;
 mod worker;
 
 pub use bootstrap::init;
 pub use builder::ProcessPoolBuilder;
 pub use handle::ProcessPoolHandle;
 pub use machine::OnWorkerDeath;
-pub use pool::{WorkerInfo, WorkerState};
+pub use view::{WorkerInfo, WorkerState};
 pub use worker::{attempt, worker_index};
 
 use crate::error::BuildError;

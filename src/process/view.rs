@@ -1,0 +1,87 @@
+//! What can be seen of a pool while it works.
+
+use super::core::Core;
+use super::machine::{TaskId, WorkerId, WorkerView};
+use super::pool::Pool;
+use super::slots::Ticket;
+use crate::executor::Stats;
+
+impl Pool {
+    pub(super) fn stats(&self) -> Stats {
+        let core = self.core.lock();
+        let mut stats = Stats {
+            finished: core.finished,
+            failed: core.failed,
+            cancelled: core.cancelled,
+            ..Stats::default()
+        };
+        let mut sent = 0;
+        for worker in core.machine.workers() {
+            stats.workers += 1;
+            stats.idle += usize::from(worker.is_up && worker.sent.is_empty());
+            sent += worker.sent.len();
+            stats.running += usize::from(core.running(worker.id, &worker.sent).is_some());
+        }
+        stats.queued = core.machine.queued() + sent - stats.running;
+        stats
+    }
+
+    /// What every worker is at.
+    pub(super) fn workers(&self) -> Vec<WorkerInfo> {
+        let core = self.core.lock();
+        let info = |worker: WorkerView| {
+            let running = core.running(worker.id, &worker.sent);
+            let label = running
+                .and_then(|task| core.jobs.get(&task))
+                .and_then(|entry| entry.job.task().label().map(|label| label.to_string()));
+            WorkerInfo {
+                index: worker.index,
+                process_id: core.lines.get(&worker.id).map(|line| line.process_id()),
+                state: match (worker.is_leaving, worker.is_up, running) {
+                    (true, ..) => WorkerState::Leaving,
+                    (_, false, _) => WorkerState::Starting,
+                    (_, _, Some(_)) => WorkerState::Busy,
+                    (_, _, None) => WorkerState::Idle,
+                },
+                label,
+            }
+        };
+        core.machine.workers().map(info).collect()
+    }
+}
+
+impl Core {
+    /// The task that a worker is at.
+    fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
+        let line = self.lines.get(&worker)?;
+        sent.iter().find(|(ticket, _)| line.page.slots().has_begun(*ticket)).map(|(_, task)| *task)
+    }
+}
+
+/// A worker of a process pool, from [`workers`](crate::ProcessPoolHandle::workers).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerInfo {
+    /// Its number within the pool, from zero.
+    pub index: usize,
+    /// The number of its process in the operating system, if that has been started.
+    pub process_id: Option<u32>,
+    /// What it is doing.
+    pub state: WorkerState,
+    /// The label of the task that it is running.
+    pub label: Option<String>,
+}
+
+/// What a worker of a process pool is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// Its process is being started, or is in the initializer.
+    Starting,
+    /// It waits for a task.
+    Idle,
+    /// It runs a task.
+    Busy,
+    /// It is about to end, and takes no more tasks.
+    Leaving,
+}
