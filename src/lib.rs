@@ -84,6 +84,7 @@
 
 #![deny(unsafe_code)]
 
+mod any_executor;
 mod error;
 mod executor;
 mod future;
@@ -99,10 +100,11 @@ mod task;
 #[allow(unsafe_code)] // One block, in `scope`.
 mod thread;
 
+pub use any_executor::AnyExecutor;
 pub use error::{
     AllFailed, BrokenCause, BuildError, CompletionTimeout, DeathCause, FutureState,
-    InvalidStateError, Refusal, TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage,
-    TrySubmitError, WaitTimeout, WorkerDeath,
+    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
+    TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,

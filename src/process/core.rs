@@ -270,7 +270,10 @@ impl Pool {
 
     fn carry_out(&self, effects: Effects) {
         for line in effects.flush {
-            line.flush(serving::is_serving(&line));
+            // The line's own thread does it when it has handled all that has come.
+            if !serving::is_serving(&line) {
+                line.flush(false);
+            }
         }
         for (line, signal) in effects.signal {
             line.signal(signal);

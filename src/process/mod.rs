@@ -12,6 +12,7 @@ mod machine;
 mod message;
 mod page;
 mod pool;
+mod ring;
 mod serving;
 mod settings;
 mod shutdown;

@@ -9,9 +9,10 @@ use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, put};
 use super::message::{
     CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage,
-    bytes_of, put_message, read_message,
+    put_message, read_message,
 };
 use super::page::Page;
+use super::ring::QUIET;
 use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
@@ -94,6 +95,9 @@ struct Worker {
     page: Arc<Page>,
     configure: Configure,
     host: Rc<WorkerHost>,
+    /// There is something in the ring that the parent has not been told of.
+    is_untold: bool,
+    told: Instant,
 }
 
 impl Worker {
@@ -127,7 +131,8 @@ impl Worker {
         task::install_hook();
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
-        Ok(Worker { link, reader, page, configure, host })
+        let told = Instant::now();
+        Ok(Worker { link, reader, page, configure, host, is_untold: false, told })
     }
 
     fn serve(mut self) -> ! {
@@ -148,6 +153,9 @@ impl Worker {
             };
             match frame {
                 None => {
+                    if self.is_untold {
+                        self.tell();
+                    }
                     if fill(&self.link, &mut self.reader).is_err() {
                         // The parent is gone. So are the task's own children, in a moment.
                         child::kill_own_group();
@@ -197,6 +205,15 @@ impl Worker {
         }
     }
 
+    /// Tells the parent to look into the ring.
+    fn tell(&mut self) {
+        self.is_untold = false;
+        self.told = Instant::now();
+        let mut frame = Vec::new();
+        put(&mut frame, Kind::Look, &[], 0);
+        self.send(&frame);
+    }
+
     fn call(&mut self, body: Vec<u8>) {
         let Ok((head, _)) = head_of(&body) else {
             leave("the parent sent a call that cannot be decoded");
@@ -234,12 +251,13 @@ impl Worker {
             .memory
             .is_some_and(|most| limits::resident_bytes().is_some_and(|bytes| bytes > most));
         let done = DoneHead { ticket: parts, nanoseconds, is_too_large, outcome };
-        const COPIED: usize = 64 << 10;
-        let head = bytes_of(&done);
-        put(&mut frame, Kind::Done, &head, result.len());
-        if result.len() <= COPIED {
-            frame.extend_from_slice(&result);
-            self.send(&frame);
+        frame.clear();
+        put_message(&mut frame, Kind::Done, &done, result.len());
+        if self.page.ring().put(&frame, &result) {
+            self.is_untold = true;
+            if self.told.elapsed() > QUIET {
+                self.tell();
+            }
         } else {
             self.send(&frame);
             self.send(&result);
