@@ -101,7 +101,6 @@ impl Pool {
             if is_pending && let Some(entry) = entry.take() {
                 core.jobs.insert(id, entry);
                 core.machine.submit(id, priority, retries);
-                self.act(core);
             }
             is_pending
         };
@@ -119,6 +118,8 @@ impl Pool {
             let refusal = self.refusal().unwrap_or(Refusal::ShutDown);
             return Err(self.hand_back(entry, refusal));
         }
+        // Not within `push`, which runs under the lock of the bound.
+        self.act(self.core.lock());
         Ok(())
     }
 

@@ -76,7 +76,8 @@ pub fn attempt() -> u32 {
 
 /// Is a worker until its end.
 pub(super) fn main(marker: &Marker) -> ! {
-    child::ignore_pipe_and_interrupt();
+    // The terminal's interrupt does not come here, for each worker leads a group of its own.
+    child::ignore_pipe();
     match Worker::new(marker) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
