@@ -322,7 +322,7 @@ mod tests {
     fn waiting_sees_what_can_be_received_and_sent() {
         let (own, other) = linked();
         let bell = Bell::new().unwrap();
-        let mut child = sleeper();
+        let child = sleeper();
         let ready = wait_for(&own, true, &bell, &child).unwrap();
         assert_eq!(ready, Ready { writable: true, ..NONE });
         fill(&own);
@@ -341,7 +341,7 @@ mod tests {
     fn waiting_hears_the_bell_until_it_is_silenced() {
         let (own, _other) = linked();
         let bell = Bell::new().unwrap();
-        let mut child = sleeper();
+        let child = sleeper();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
             thread::sleep(Duration::from_millis(20));
@@ -361,7 +361,7 @@ mod tests {
     fn waiting_sees_the_end_of_the_child() {
         let (own, _other) = linked();
         let bell = Bell::new().unwrap();
-        let mut child = sleeper();
+        let child = sleeper();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
             thread::sleep(Duration::from_millis(20));
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn the_end_of_the_parent_is_also_that_of_its_process() {
         let (own, _other) = linked();
-        let mut child = sleeper();
+        let child = sleeper();
         thread::scope(|scope| {
             let waiting =
                 scope.spawn(|| wait_for_parent_end(&own, Some(child.process_descriptor())));
