@@ -67,22 +67,23 @@ impl Line {
         index: usize,
         page: Page,
         link: Link,
+        bell: Bell,
         child: Child,
         most: usize,
-    ) -> io::Result<Line> {
-        Ok(Line {
+    ) -> Line {
+        Line {
             worker,
             index,
             page,
             link,
-            bell: Bell::new()?,
+            bell,
             child,
             outbox: Mutex::new(Outbox::default()),
             reader: Mutex::new(FrameReader::new(most)),
             turn: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
-        })
+        }
     }
 
     pub(super) fn process_id(&self) -> u32 {
