@@ -8,4 +8,5 @@ mod common;
 
 mod breaking;
 mod death;
+mod stopping;
 mod support;

@@ -85,20 +85,13 @@ impl Door {
         stream.read_exact(&mut process).unwrap();
         Visitor { process: u32::from_ne_bytes(process), stream }
     }
-
-    /// Whether nobody has knocked that was not let in.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.listener.set_nonblocking(true).unwrap();
-        let answer = self.listener.accept();
-        self.listener.set_nonblocking(false).unwrap();
-        answer.is_err_and(|it| it.kind() == io::ErrorKind::WouldBlock)
-    }
 }
 
 impl Visitor {
-    /// Blocks until the visitor is gone, or says something.
-    pub(crate) fn see_off(mut self) {
-        let _ = self.stream.read(&mut [0]);
+    /// What the visitor says, if it does before it is gone. Blocks until then.
+    pub(crate) fn last_word(mut self) -> Option<u8> {
+        let mut word = [0];
+        (self.stream.read(&mut word).ok()? == 1).then_some(word[0])
     }
 }
 
