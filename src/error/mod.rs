@@ -193,7 +193,7 @@ impl fmt::Display for TaskError {
         match self.kind() {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
             TaskErrorKind::Panicked(panic) => panic.fmt(f),
-            TaskErrorKind::WorkerDied(death) => write!(f, "was lost: {death}"),
+            TaskErrorKind::WorkerDied(death) => write!(f, "was lost while it ran: {death}"),
             TaskErrorKind::NotTransferred(error) => write!(f, "could not be transferred: {error}"),
             TaskErrorKind::NotBegun { limit } => {
                 write!(f, "had not begun within its limit of {limit:?}")

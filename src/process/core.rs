@@ -7,7 +7,7 @@
 use super::frame::{self, Kind};
 use super::job::Job;
 use super::line::{Line, Piece};
-use super::machine::{Action, Machine, TaskId, WorkerId};
+use super::machine::{Action, Machine, OnWorkerDeath, TaskId, WorkerId};
 use super::message::{CallHead, bytes_of};
 use super::pool::Pool;
 use super::serving;
@@ -30,6 +30,8 @@ pub(super) struct Core {
     pub(super) refused: Option<Arc<std::io::Error>>,
     /// The worker whose death is being dealt with.
     pub(super) death: Option<WorkerDeath>,
+    /// Whether it had been able to take calls.
+    pub(super) was_up: bool,
     pub(super) finished: usize,
     pub(super) failed: usize,
     pub(super) cancelled: usize,
@@ -77,6 +79,7 @@ impl Core {
             broken: None,
             refused: None,
             death: None,
+            was_up: false,
             finished: 0,
             failed: 0,
             cancelled: 0,
@@ -213,8 +216,14 @@ impl Pool {
             }
             Action::Broken => {
                 if let Some(death) = core.death.clone() {
-                    core.broken
-                        .get_or_insert_with(|| BrokenCause::new("a worker process died", death));
+                    let what = match (core.was_up, self.settings.on_worker_death) {
+                        (false, _) => "a worker process died before it could take a task",
+                        (true, OnWorkerDeath::Break) => "a worker process died",
+                        (true, OnWorkerDeath::Replace { .. }) => {
+                            "more worker processes died than are to be replaced; the last one"
+                        }
+                    };
+                    core.broken.get_or_insert_with(|| BrokenCause::new(what, death));
                 }
                 if let Some(bound) = &self.bound {
                     bound.close();

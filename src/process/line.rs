@@ -70,15 +70,16 @@ impl Line {
         index: usize,
         page: Page,
         link: Link,
+        bell: Bell,
         child: Child,
         most: usize,
-    ) -> io::Result<Line> {
-        Ok(Line {
+    ) -> Line {
+        Line {
             worker,
             index,
             page,
             link,
-            bell: Bell::new()?,
+            bell,
             child,
             outbox: Mutex::new(Outbox::default()),
             reader: Mutex::new(FrameReader::new(most)),
@@ -86,7 +87,7 @@ impl Line {
             turn: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
-        })
+        }
     }
 
     pub(super) fn process_id(&self) -> u32 {

@@ -278,6 +278,8 @@ impl Pool {
         let mut core = self.core.lock();
         core.lines.remove(&line.worker);
         core.death = Some(death);
+        let was_up = core.machine.workers().any(|it| it.id == line.worker && it.is_up);
+        core.was_up = was_up;
         let has_begun = |ticket| line.page.slots().has_begun(ticket);
         core.machine.died(line.worker, has_begun, now);
         self.act(core);

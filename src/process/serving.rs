@@ -20,7 +20,7 @@ use super::slots::Ticket;
 use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, thread};
 use crate::sys::child::{self, Child};
-use crate::sys::{Link, image, usable_processors};
+use crate::sys::{Bell, Link, image, usable_processors};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::io;
@@ -104,10 +104,12 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     // The longest frame is a result with what stands before it.
     const HEAD: usize = 64 << 10;
     let most = settings.max_message.saturating_add(HEAD);
+    let bell = Bell::new()?;
+    // Nothing may fail from here on, for somebody has to bury the process.
     let child = Child::spawn(&mut command)?;
     // The far end must be the worker's alone, or its end would not be heard.
     drop(command);
-    let line = Arc::new(Line::new(worker, index, page, link, child, most)?);
+    let line = Arc::new(Line::new(worker, index, page, link, bell, child, most));
     let mut frame = Vec::new();
     put_message(&mut frame, Kind::Configure, &configure, 0);
     line.push(Piece::Own(frame));

@@ -157,9 +157,11 @@ impl Worker {
                     if self.is_untold {
                         self.tell();
                     }
-                    if fill(&self.link, &mut self.reader).is_err() {
-                        // The parent is gone. So are the task's own children, in a moment.
-                        child::kill_own_group();
+                    match fill(&self.link, &mut self.reader) {
+                        Ok(()) => {}
+                        // So are the task's own children, in a moment.
+                        Err(error) if is_parent_gone(&error) => child::kill_own_group(),
+                        Err(error) => leave(&format!("a task has closed its connection: {error}")),
                     }
                 }
                 Some((Kind::Call, body)) => self.call(body),
@@ -170,8 +172,10 @@ impl Worker {
     }
 
     fn send(&self, frame: &[u8]) {
-        if self.link.send_all(frame).is_err() {
-            child::kill_own_group();
+        match self.link.send_all(frame) {
+            Ok(()) => {}
+            Err(error) if is_parent_gone(&error) => child::kill_own_group(),
+            Err(error) => leave(&format!("a task has closed its connection: {error}")),
         }
     }
 
@@ -283,6 +287,11 @@ fn fill(link: &Link, reader: &mut FrameReader) -> io::Result<()> {
     }
     reader.filled(count);
     Ok(())
+}
+
+fn is_parent_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 /// Ends this process, and all that its tasks have started, when the parent is gone.

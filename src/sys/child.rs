@@ -251,6 +251,7 @@ mod tests {
         let by_std = shell(script).current_dir(&folder).status().unwrap();
         let ended = Child::spawn(shell(script).current_dir(&folder)).unwrap().wait();
         std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(by_std.signal(), Some(libc::SIGABRT));
         let core_dumped = by_std.core_dumped();
         assert_eq!(ended, Ended::Signalled { number: libc::SIGABRT, core_dumped });
     }
