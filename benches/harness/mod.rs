@@ -6,30 +6,30 @@ use std::thread;
 use std::time::Instant;
 
 /// One way to do a workload. It gives a checksum.
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     name: &'static str,
     work: Box<dyn FnMut() -> u64 + 'a>,
 }
 
-pub fn row<'a>(name: &'static str, work: impl FnMut() -> u64 + 'a) -> Row<'a> {
+pub(crate) fn row<'a>(name: &'static str, work: impl FnMut() -> u64 + 'a) -> Row<'a> {
     Row { name, work: Box::new(work) }
 }
 
-pub const HAND_MADE: &str = "hand-made";
-pub const ONE_THREAD: &str = "one thread";
+pub(crate) const HAND_MADE: &str = "hand-made";
+pub(crate) const ONE_THREAD: &str = "one thread";
 
 const HEADING: &str = "\
 way              ns each         (min to max)      M/s   speed : hand-made      : one thread";
 
-pub struct Bench {
+pub(crate) struct Bench {
     /// Only checks the results.
-    pub is_test: bool,
+    pub(crate) is_test: bool,
     filter: String,
-    pub workers: usize,
+    pub(crate) workers: usize,
 }
 
 impl Bench {
-    pub fn from_arguments() -> Self {
+    pub(crate) fn from_arguments() -> Self {
         // `cargo bench` says `--bench`; `cargo test --benches` says nothing.
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -41,11 +41,11 @@ impl Bench {
         }
     }
 
-    pub fn size(&self, full: u64, test: u64) -> u64 {
+    pub(crate) fn size(&self, full: u64, test: u64) -> u64 {
         if self.is_test { test } else { full }
     }
 
-    pub fn run(&self, name: &str, operations: u64, rounds: usize, mut rows: Vec<Row<'_>>) {
+    pub(crate) fn run(&self, name: &str, operations: u64, rounds: usize, mut rows: Vec<Row<'_>>) {
         if !name.contains(&self.filter) {
             return;
         }
@@ -90,7 +90,7 @@ impl Bench {
 }
 
 /// A ratio with the digits that matter.
-pub fn short(ratio: f64) -> String {
+pub(crate) fn short(ratio: f64) -> String {
     match ratio {
         ratio if ratio < 0.1 => format!("{ratio:.4}"),
         ratio if ratio < 100.0 => format!("{ratio:.2}"),
@@ -99,7 +99,7 @@ pub fn short(ratio: f64) -> String {
 }
 
 /// Median, smallest and largest.
-pub fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
+pub(crate) fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
     (values[values.len() / 2], values[0], values[values.len() - 1])
 }

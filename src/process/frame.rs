@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Configure,
     /// To a worker: one call.
     Call,
+    /// To a worker: its large outcome has been opened.
+    Opened,
     /// To a worker: leave.
     Retire,
     /// From a worker, once: who it is.
@@ -34,9 +36,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    const ALL: [Kind; 9] = [
         Kind::Configure,
         Kind::Call,
+        Kind::Opened,
         Kind::Retire,
         Kind::Hello,
         Kind::Ready,

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(super) enum Piece {
     Own(Vec<u8>),
     /// A large argument, which is not copied.
-    Shared(Arc<[u8]>),
+    Shared(Arc<Vec<u8>>),
 }
 
 impl Piece {
@@ -88,6 +88,11 @@ impl Line {
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
         }
+    }
+
+    /// Whether the worker's process has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.child.has_ended_within(Some(Duration::ZERO))
     }
 
     pub(super) fn process_id(&self) -> u32 {

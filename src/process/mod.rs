@@ -11,6 +11,7 @@ mod line;
 mod machine;
 mod message;
 mod page;
+mod payload;
 mod pool;
 mod ring;
 mod serving;

@@ -249,7 +249,7 @@ impl Pool {
         };
         if over.is_some() {
             match head.outcome {
-                Outcome::Value => core.finished += 1,
+                Outcome::Value(_) => core.finished += 1,
                 Outcome::Cancelled => core.cancelled += 1,
                 _ => core.failed += 1,
             }
@@ -257,7 +257,7 @@ impl Pool {
         self.act(core);
         if let Some(entry) = over {
             entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
-            entry.job.conclude(head, result);
+            entry.job.conclude(head.outcome, result);
         }
         true
     }

@@ -7,13 +7,15 @@
 //! one with the latest turn does.
 
 use super::bootstrap::VARIABLE;
-use super::frame::{FrameReader, Kind, Violation};
+use super::frame::{FrameReader, Kind, Violation, put};
 use super::line::{Heard, Line, Piece};
 use super::machine::WorkerId;
 use super::message::{
-    Configure, DoneHead, Hello, NotReady, PROTOCOL, Ready, put_message, read_message,
+    Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Ready, Stage, put_message,
+    read_message,
 };
 use super::page::Page;
+use super::payload::{Arrived, Where};
 use super::pool::Pool;
 use super::ring::PATIENCE;
 use super::slots::Ticket;
@@ -216,12 +218,33 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
             known(pool.begun(line.worker, Ticket::of_parts(ticket)))
         }
         Kind::Done => {
-            let (head, result): (DoneHead, _) = read_message(body)?;
-            known(pool.done(line.worker, head, result))
+            let (mut head, result): (DoneHead, _) = read_message(body)?;
+            let Outcome::Value(place) = head.outcome else {
+                return known(pool.done(line.worker, head, result));
+            };
+            let arrived = Arrived::from(line.process_id(), place, result);
+            if arrived.is_err() && line.has_ended() {
+                // It was killed before its outcome could be had: the task is lost with it.
+                return Ok(());
+            }
+            if matches!(place, Where::File(..)) {
+                let mut frame = Vec::new();
+                put(&mut frame, Kind::Opened, &[], 0);
+                line.push(Piece::Own(frame));
+                line.flush(true);
+            }
+            match &arrived {
+                Ok(arrived) => known(pool.done(line.worker, head, arrived.bytes())),
+                Err(error) => {
+                    let why = format!("its shared memory cannot be opened: {error}");
+                    head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
+                    known(pool.done(line.worker, head, &[]))
+                }
+            }
         }
         // What is there has been looked at already.
         Kind::Look => Ok(()),
-        Kind::Configure | Kind::Call | Kind::Retire => {
+        Kind::Configure | Kind::Call | Kind::Opened | Kind::Retire => {
             Err(Violation::Nonsense("a frame that only a parent sends"))
         }
     }

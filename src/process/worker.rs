@@ -12,6 +12,7 @@ use super::message::{
     put_message, read_message,
 };
 use super::page::Page;
+use super::payload::{Arrived, LARGE, LargeFile, Where};
 use super::ring::QUIET;
 use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind};
@@ -20,6 +21,7 @@ use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, Link, child, image, limits};
 use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::process::exit;
 use std::rc::Rc;
@@ -99,6 +101,8 @@ struct Worker {
     /// There is something in the ring that the parent has not been told of.
     is_untold: bool,
     told: Instant,
+    /// What the parent has said while it was not its turn.
+    aside: VecDeque<(Kind, Vec<u8>)>,
 }
 
 impl Worker {
@@ -133,7 +137,16 @@ impl Worker {
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
         let told = Instant::now();
-        Ok(Worker { link, reader, page, configure, host, is_untold: false, told })
+        Ok(Worker {
+            link,
+            reader,
+            page,
+            configure,
+            host,
+            is_untold: false,
+            told,
+            aside: VecDeque::new(),
+        })
     }
 
     fn serve(mut self) -> ! {
@@ -146,28 +159,27 @@ impl Worker {
             exit(CANNOT_GO_ON);
         }
         loop {
-            // The frame is taken out of the reader, for the call may take a while.
-            let frame = match self.reader.next() {
-                Ok(Some((kind, body))) => Some((kind, body.to_vec())),
-                Ok(None) => None,
-                Err(violation) => leave(&format!("the parent sent {violation}")),
-            };
-            match frame {
+            match self.next_frame() {
                 None => {
                     if self.is_untold {
                         self.tell();
                     }
-                    match fill(&self.link, &mut self.reader) {
-                        Ok(()) => {}
-                        // So are the task's own children, in a moment.
-                        Err(error) if is_parent_gone(&error) => child::kill_own_group(),
-                        Err(error) => leave(&format!("a task has closed its connection: {error}")),
-                    }
+                    self.fill_or_end();
                 }
                 Some((Kind::Call, body)) => self.call(body),
                 Some((Kind::Retire, _)) => self.retire(),
                 Some((kind, _)) => leave(&format!("the parent sent a frame of kind {kind:?}")),
             }
+        }
+    }
+
+    /// Waits for bytes from the parent.
+    fn fill_or_end(&mut self) {
+        match fill(&self.link, &mut self.reader) {
+            Ok(()) => {}
+            // So are the task's own children, in a moment.
+            Err(error) if is_parent_gone(&error) => child::kill_own_group(),
+            Err(error) => leave(&format!("a task has closed its connection: {error}")),
         }
     }
 
@@ -210,6 +222,29 @@ impl Worker {
         }
     }
 
+    /// The next frame, if one is there; those that were put aside come first.
+    fn next_frame(&mut self) -> Option<(Kind, Vec<u8>)> {
+        self.aside.pop_front().or_else(|| self.read_frame())
+    }
+
+    fn read_frame(&mut self) -> Option<(Kind, Vec<u8>)> {
+        match self.reader.next() {
+            Ok(frame) => frame.map(|(kind, body)| (kind, body.to_vec())),
+            Err(violation) => leave(&format!("the parent sent {violation}")),
+        }
+    }
+
+    /// Waits until the parent has opened a large outcome. What else it says is put aside.
+    fn wait_until_opened(&mut self) {
+        loop {
+            match self.read_frame() {
+                Some((Kind::Opened, _)) => return,
+                Some(other) => self.aside.push_back(other),
+                None => self.fill_or_end(),
+            }
+        }
+    }
+
     /// Tells the parent to look into the ring.
     fn tell(&mut self) {
         self.is_untold = false;
@@ -238,7 +273,7 @@ impl Worker {
         ATTEMPT.set(attempt);
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
-        let (outcome, result) = run(label, body);
+        let (outcome, result) = run(label, body, self.configure.parent);
         let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.host.current.set(None);
         ATTEMPT.set(0);
@@ -255,10 +290,15 @@ impl Worker {
             .configure
             .memory
             .is_some_and(|most| limits::resident_bytes().is_some_and(|bytes| bytes > most));
+        let large = if result.len() >= LARGE { LargeFile::new(&result) } else { None };
+        let (outcome, result) = match (outcome, &large) {
+            (Outcome::Value(_), Some(file)) => (Outcome::Value(file.place()), Vec::new()),
+            (outcome, _) => (outcome, result),
+        };
         let done = DoneHead { ticket: parts, nanoseconds, is_too_large, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
-        if self.page.ring().put(&frame, &result) {
+        if large.is_none() && self.page.ring().put(&frame, &result) {
             self.is_untold = true;
             if self.told.elapsed() > QUIET {
                 self.tell();
@@ -266,6 +306,9 @@ impl Worker {
         } else {
             self.send(&frame);
             self.send(&result);
+        }
+        if large.is_some() {
+            self.wait_until_opened();
         }
     }
 
@@ -313,6 +356,7 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
 /// are in every pool.
 struct Running {
     frame: Vec<u8>,
+    parent: u32,
 }
 
 impl Body for Running {
@@ -322,7 +366,12 @@ impl Body for Running {
     fn guard(&mut self) {}
 
     fn run(self) -> Self::Output {
-        let (head, argument) = head_of(&self.frame)?;
+        let (head, behind) = head_of(&self.frame)?;
+        let arrived = Arrived::from(self.parent, head.argument, behind).map_err(|error| {
+            let why = format!("its shared memory cannot be opened: {error}");
+            (Stage::DecodeArgument, why)
+        })?;
+        let argument = arrived.bytes();
         let mut result = Vec::new();
         match head.context {
             None => code::enter(head.code, argument, &mut result)?,
@@ -345,14 +394,15 @@ fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
     read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
 }
 
-fn run(label: Option<Arc<str>>, frame: Vec<u8>) -> (Outcome, Vec<u8>) {
+fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Vec<u8>) {
     let extras = Extras { label, ..Extras::default() };
-    let (task, handle) = Fresh::new(Running { frame }, OwnerId::NOBODY, extras.shared()).split();
+    let (task, handle) =
+        Fresh::new(Running { frame, parent }, OwnerId::NOBODY, extras.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
     match handle.take() {
-        Ok(Ok(result)) => (Outcome::Value, result),
+        Ok(Ok(result)) => (Outcome::Value(Where::Here), result),
         Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, text), Vec::new()),
         Err(error) if error.is_cancelled() => (Outcome::Cancelled, Vec::new()),
         Err(error) => (Outcome::Panicked(describe(&error)), Vec::new()),
