@@ -141,14 +141,17 @@ impl Pool {
 
     /// The time is over within which the task was to begin.
     fn give_up_waiting(&self, task: &TaskRef, limit: Duration) {
-        if !self.take_back(task) {
-            return;
-        }
-        let mut core = self.core.lock();
         let id = task.address();
-        if core.machine.lent(id).is_some() || task.snapshot().is_running() {
-            return;
-        }
+        let mut core = loop {
+            if !self.take_back(task) || !task.snapshot().is_pending() {
+                return;
+            }
+            let core = self.core.lock();
+            // It may have been sent again meanwhile.
+            if core.machine.lent(id).is_none() {
+                break core;
+            }
+        };
         let Some(entry) = core.jobs.remove(&id) else { return };
         core.machine.forget(id);
         core.failed += 1;
@@ -247,8 +250,9 @@ impl Pool {
             Verdict::Again => None,
             Verdict::Over(id) => core.jobs.remove(&id),
         };
-        if over.is_some() {
+        if let Some(entry) = &over {
             match head.outcome {
+                _ if entry.job.task().snapshot().is_expired() => core.failed += 1,
                 Outcome::Value(_) => core.finished += 1,
                 Outcome::Cancelled => core.cancelled += 1,
                 _ => core.failed += 1,
