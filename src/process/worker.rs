@@ -13,6 +13,7 @@ use super::message::{
 };
 use super::page::Page;
 use super::ring::QUIET;
+use super::shared;
 use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
@@ -23,10 +24,13 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::process::exit;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a worker's process ends with if it cannot go on.
 const CANNOT_GO_ON: i32 = 70;
+
+/// How long a worker without calls keeps the shared memory that earlier ones have brought.
+const KEEP_SHARED: Duration = Duration::from_millis(100);
 
 /// How many pools stand above this process, and how many may.
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
@@ -155,6 +159,10 @@ impl Worker {
                 None => {
                     if self.is_untold {
                         self.tell();
+                    }
+                    // Nothing to do: what calls have brought is kept no longer than a while.
+                    if shared::keeps_any() && !self.link.is_readable_within(KEEP_SHARED) {
+                        shared::let_go();
                     }
                     if fill(&self.link, &mut self.reader).is_err() {
                         // The parent is gone. So are the task's own children, in a moment.
