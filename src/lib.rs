@@ -141,8 +141,8 @@ pub use future::{
 };
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub use process::{
-    OnWorkerDeath, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle, WorkerInfo,
-    WorkerState, attempt, init, worker_index,
+    OnWorkerDeath, Plain, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,
+    SharedCounter, SharedData, StopFlag, WorkerInfo, WorkerState, attempt, init, worker_index,
 };
 pub use queue::Order;
 pub use task::{block_in_place, cancellation_requested, current_label};

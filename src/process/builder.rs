@@ -5,6 +5,7 @@ use super::code;
 use super::machine::OnWorkerDeath;
 use super::pool::Pool;
 use super::settings::Settings;
+use super::shared::for_call;
 use super::{bootstrap, worker};
 use crate::error::{BuildError, TaskError, TransferError, TransferStage};
 use crate::executor::WhenFull;
@@ -292,10 +293,11 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
         let mut bytes = Vec::new();
-        let encoded = code::encode(argument, &mut bytes)
-            .map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
+        let (encoded, kept) = for_call(|| code::encode(argument, &mut bytes));
+        let encoded =
+            encoded.map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
         match code.and_then(|code| encoded.map(|()| code)) {
-            Ok(code) => self.settings.initializer = Some((code, bytes)),
+            Ok(code) => self.settings.initializer = Some((code, bytes, kept)),
             Err(error) => self.refuse("initializer", error),
         }
         self.settings.finalizer = None;
@@ -350,8 +352,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             Ok(code) => {
                 let capture = move || {
                     let mut bytes = Vec::new();
-                    code::encode(&capture(), &mut bytes)?;
-                    Ok(Arc::from(bytes))
+                    let captured = capture();
+                    let (encoded, kept) = for_call(|| code::encode(&captured, &mut bytes));
+                    encoded.map(|()| (Arc::from(bytes), kept))
                 };
                 self.settings.context = Some((code, Box::new(capture)));
             }

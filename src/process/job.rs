@@ -3,6 +3,7 @@
 use super::code;
 use super::message::{Code, Outcome, Panic};
 use super::payload::Payload;
+use super::shared::Kept;
 use crate::error::{TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage};
 use crate::sync::Arc;
 use crate::task::{self, Producer, TaskRef};
@@ -15,13 +16,13 @@ pub(super) struct Call {
     pub(super) code: Code,
     pub(super) argument: Payload,
     pub(super) context: Option<(Code, Arc<[u8]>)>,
+    /// What argument and context refer to, which has to stay until the task is over.
+    pub(super) kept: Kept,
 }
 
 pub(super) struct Job {
     pub(super) call: Call,
     pub(super) timeout: Option<Duration>,
-    /// What the argument refers to, which has to stay until the task is over.
-    pub(super) _kept: Vec<Arc<dyn std::any::Any + Send + Sync>>,
     sink: Box<dyn Sink>,
 }
 
@@ -36,7 +37,7 @@ impl Job {
         R: Send + 'static,
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
     {
-        Job { call, timeout, _kept: Vec::new(), sink: Box::new(Typed { producer, decode }) }
+        Job { call, timeout, sink: Box::new(Typed { producer, decode }) }
     }
 
     pub(super) fn task(&self) -> &TaskRef {

@@ -16,6 +16,7 @@ mod pool;
 mod ring;
 mod serving;
 mod settings;
+mod shared;
 mod shutdown;
 mod slots;
 mod view;
@@ -25,6 +26,7 @@ pub use bootstrap::init;
 pub use builder::ProcessPoolBuilder;
 pub use handle::ProcessPoolHandle;
 pub use machine::OnWorkerDeath;
+pub use shared::{Plain, SharedCounter, SharedData, StopFlag};
 pub use view::{WorkerInfo, WorkerState};
 pub use worker::{attempt, worker_index};
 

@@ -88,6 +88,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     command.stdin(far_end);
     command.process_group(0);
 
+    let initializer = settings.initializer.as_ref();
     let configure = Configure {
         index,
         parent: std::process::id(),
@@ -100,7 +101,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
         affinity: settings.affinity.as_ref().map(|affinity| affinity(index)),
         address_space: settings.address_space,
         memory: settings.memory,
-        initializer: settings.initializer.clone(),
+        initializer: initializer.map(|(code, argument, _)| (*code, argument.clone())),
         finalizer: settings.finalizer,
     };
     // The longest frame is a result with what stands before it.

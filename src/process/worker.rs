@@ -14,6 +14,7 @@ use super::message::{
 use super::page::Page;
 use super::payload::{Arrived, LARGE, LargeFile, Where};
 use super::ring::QUIET;
+use super::shared;
 use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
@@ -25,10 +26,13 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::process::exit;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a worker's process ends with if it cannot go on.
 const CANNOT_GO_ON: i32 = 70;
+
+/// How long a worker without calls keeps the shared memory that earlier ones have brought.
+const KEEP_SHARED: Duration = Duration::from_millis(100);
 
 /// How many pools stand above this process, and how many may.
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
@@ -163,6 +167,10 @@ impl Worker {
                 None => {
                     if self.is_untold {
                         self.tell();
+                    }
+                    // Nothing to do: what calls have brought is kept no longer than a while.
+                    if shared::keeps_any() && !self.link.is_readable_within(KEEP_SHARED) {
+                        shared::let_go();
                     }
                     self.fill_or_end();
                 }

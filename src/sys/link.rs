@@ -85,6 +85,14 @@ impl Link {
         }
     }
 
+    /// Whether there is something to receive, be it the end, within so long a time.
+    pub(crate) fn is_readable_within(&self, limit: Duration) -> bool {
+        let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
+        let found = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&limit));
+        // A failure is no reason to go on waiting here.
+        !matches!(found, Ok(0))
+    }
+
     /// For the case that somebody has set the flag that this module does not rely on.
     fn wait_until(&self, what: PollFlags) -> io::Result<()> {
         restarting(|| poll(&mut [PollFd::new(&self.0, what)], None)).map(drop)
@@ -189,7 +197,6 @@ mod tests {
     use crate::sys::tests::{again, is_again};
     use std::process::{Command, Stdio};
     use std::thread;
-    use std::time::Duration;
 
     const NONE: Ready = Ready { readable: false, writable: false, rung: false, ended: false };
 
@@ -261,6 +268,17 @@ mod tests {
         thread::sleep(Duration::from_millis(20));
         other.send_all(b"late").unwrap();
         assert_eq!(receiver.join().unwrap().unwrap(), 4);
+    }
+
+    #[test]
+    fn what_can_be_received_is_waited_for_within_a_limit() {
+        let (own, other) = linked();
+        assert!(!own.is_readable_within(Duration::from_millis(1)));
+        other.send_all(b"x").unwrap();
+        assert!(own.is_readable_within(Duration::from_secs(3600)));
+        assert_eq!(own.receive(&mut [0; 8]).unwrap(), 1);
+        drop(other);
+        assert!(own.is_readable_within(Duration::from_secs(3600)));
     }
 
     #[test]

@@ -38,7 +38,7 @@ const PRIMITIVES: [&str; 12] = [
 const ERRORS_MAY_NAME: [&str; 3] = ["std::sync::Arc", "std::sync::Mutex", "std::sync::PoisonError"];
 
 /// Where `unsafe` may stand: a file, or all of a folder.
-const UNSAFE_FILES: [&str; 7] = [
+const UNSAFE_FILES: [&str; 9] = [
     "sys/",
     "task/",
     "thread/scope.rs",
@@ -46,6 +46,8 @@ const UNSAFE_FILES: [&str; 7] = [
     "process/code.rs",
     "process/page.rs",
     "process/ring.rs",
+    "process/shared/plain.rs",
+    "process/shared/word.rs",
 ];
 
 pub(crate) const MOST_LINES: usize = 600;
