@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// How a worker process ended while it ran a task.
+/// How a worker process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerDeath {
     pub(crate) worker_index: usize,
@@ -39,7 +39,7 @@ impl WorkerDeath {
 impl fmt::Display for WorkerDeath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (index, process) = (self.worker_index, self.process_id);
-        write!(f, "worker {index} (process {process}) {} while it ran the task", self.cause)?;
+        write!(f, "worker {index} (process {process}) {}", self.cause)?;
         if self.may_be_memory_kill {
             f.write_str(
                 "; the system's memory killer has ended a process since the worker was started, \

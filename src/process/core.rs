@@ -7,8 +7,9 @@
 use super::frame::{self, Kind};
 use super::job::Job;
 use super::line::{Line, Piece};
-use super::machine::{Action, Machine, TaskId, WorkerId};
+use super::machine::{Action, Machine, OnWorkerDeath, TaskId, WorkerId};
 use super::message::{CallHead, bytes_of};
+use super::payload::Payload;
 use super::pool::Pool;
 use super::serving;
 use super::slots::Ticket;
@@ -30,6 +31,8 @@ pub(super) struct Core {
     pub(super) refused: Option<Arc<std::io::Error>>,
     /// The worker whose death is being dealt with.
     pub(super) death: Option<WorkerDeath>,
+    /// Whether it had been able to take calls.
+    pub(super) was_up: bool,
     pub(super) finished: usize,
     pub(super) failed: usize,
     pub(super) cancelled: usize,
@@ -77,6 +80,7 @@ impl Core {
             broken: None,
             refused: None,
             death: None,
+            was_up: false,
             finished: 0,
             failed: 0,
             cancelled: 0,
@@ -213,8 +217,14 @@ impl Pool {
             }
             Action::Broken => {
                 if let Some(death) = core.death.clone() {
-                    core.broken
-                        .get_or_insert_with(|| BrokenCause::new("a worker process died", death));
+                    let what = match (core.was_up, self.settings.on_worker_death) {
+                        (false, _) => "a worker process died before it could take a task",
+                        (true, OnWorkerDeath::Break) => "a worker process died",
+                        (true, OnWorkerDeath::Replace { .. }) => {
+                            "more worker processes died than are to be replaced; the last one"
+                        }
+                    };
+                    core.broken.get_or_insert_with(|| BrokenCause::new(what, death));
                 }
                 if let Some(bound) = &self.bound {
                     bound.close();
@@ -252,16 +262,24 @@ impl Pool {
             is_announced: job.timeout.is_some() || !entry.alarms.is_empty(),
             attempt,
             label: job.task().label().map(|label| &**label),
+            argument: job.call.argument.place(),
         });
-        let argument = &job.call.argument;
         let mut frame = Vec::new();
-        frame::put(&mut frame, Kind::Call, &head, argument.len());
-        if argument.len() <= COPIED {
-            frame.extend_from_slice(argument);
-            line.push(Piece::Own(frame));
-        } else {
-            line.push(Piece::Own(frame));
-            line.push(Piece::Shared(Arc::clone(argument)));
+        match &job.call.argument {
+            Payload::File(_) => {
+                frame::put(&mut frame, Kind::Call, &head, 0);
+                line.push(Piece::Own(frame));
+            }
+            Payload::Bytes(argument) => {
+                frame::put(&mut frame, Kind::Call, &head, argument.len());
+                if argument.len() <= COPIED {
+                    frame.extend_from_slice(argument);
+                    line.push(Piece::Own(frame));
+                } else {
+                    line.push(Piece::Own(frame));
+                    line.push(Piece::Shared(Arc::clone(argument)));
+                }
+            }
         }
         if !effects.flush.iter().any(|it| Arc::ptr_eq(it, line)) {
             effects.flush.push(Arc::clone(line));
@@ -270,7 +288,10 @@ impl Pool {
 
     fn carry_out(&self, effects: Effects) {
         for line in effects.flush {
-            line.flush(serving::is_serving(&line));
+            // The line's own thread does it when it has handled all that has come.
+            if !serving::is_serving(&line) {
+                line.flush(false);
+            }
         }
         for (line, signal) in effects.signal {
             line.signal(signal);

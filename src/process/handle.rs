@@ -3,6 +3,7 @@
 use super::code::{self, ChunkOutcome, ItemOutcome};
 use super::job::{Call, Job, decode_result};
 use super::message::Code;
+use super::payload::Payload;
 use super::pool::Pool;
 use super::view::WorkerInfo;
 use crate::error::{
@@ -327,7 +328,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
             None => None,
             Some((code, capture)) => Some((*code, capture().map_err(not_encoded)?)),
         };
-        Ok(Call { code, argument: Arc::from(bytes), context })
+        Ok(Call { code, argument: Payload::new(bytes), context })
     }
 
     fn enqueue_or_fail<R, D>(&self, call: Call, decode: D) -> Future<R>

@@ -1,7 +1,8 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
 use super::code;
-use super::message::{Code, DoneHead, Outcome, Panic};
+use super::message::{Code, Outcome, Panic};
+use super::payload::Payload;
 use crate::error::{TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage};
 use crate::sync::Arc;
 use crate::task::{self, Producer, TaskRef};
@@ -12,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) code: Code,
-    pub(super) argument: Arc<[u8]>,
+    pub(super) argument: Payload,
     pub(super) context: Option<(Code, Arc<[u8]>)>,
 }
 
@@ -48,10 +49,10 @@ impl Job {
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
-    pub(super) fn conclude(self, head: DoneHead, result: &[u8]) {
+    pub(super) fn conclude(self, outcome: Outcome, result: &[u8]) {
         let error = |kind| Err(self.task().error(kind));
-        let outcome = match head.outcome {
-            Outcome::Value => Ok(result),
+        let outcome = match outcome {
+            Outcome::Value(_) => Ok(result),
             Outcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
             Outcome::Cancelled => error(TaskErrorKind::Cancelled),
             Outcome::NotTransferred(stage, cause) => {

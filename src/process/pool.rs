@@ -101,7 +101,6 @@ impl Pool {
             if is_pending && let Some(entry) = entry.take() {
                 core.jobs.insert(id, entry);
                 core.machine.submit(id, priority, retries);
-                self.act(core);
             }
             is_pending
         };
@@ -119,6 +118,8 @@ impl Pool {
             let refusal = self.refusal().unwrap_or(Refusal::ShutDown);
             return Err(self.hand_back(entry, refusal));
         }
+        // Not within `push`, which runs under the lock of the bound.
+        self.act(self.core.lock());
         Ok(())
     }
 
@@ -248,7 +249,7 @@ impl Pool {
         };
         if over.is_some() {
             match head.outcome {
-                Outcome::Value => core.finished += 1,
+                Outcome::Value(_) => core.finished += 1,
                 Outcome::Cancelled => core.cancelled += 1,
                 _ => core.failed += 1,
             }
@@ -256,7 +257,7 @@ impl Pool {
         self.act(core);
         if let Some(entry) = over {
             entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
-            entry.job.conclude(head, result);
+            entry.job.conclude(head.outcome, result);
         }
         true
     }
@@ -277,6 +278,8 @@ impl Pool {
         let mut core = self.core.lock();
         core.lines.remove(&line.worker);
         core.death = Some(death);
+        let was_up = core.machine.workers().any(|it| it.id == line.worker && it.is_up);
+        core.was_up = was_up;
         let has_begun = |ticket| line.page.slots().has_begun(ticket);
         core.machine.died(line.worker, has_begun, now);
         self.act(core);

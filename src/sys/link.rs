@@ -4,11 +4,12 @@
 //! might share.
 
 use super::child::Child;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// One end of a stream of bytes in both directions.
 #[derive(Debug)]
@@ -133,13 +134,14 @@ pub(crate) struct Ready {
     pub(crate) ended: bool,
 }
 
-/// Waits, without limit, until one of several things has happened. All of them last: a link that has
+/// Waits, for `limit` at most if there is one, until one of several things has happened. All of them last: a link that has
 /// ended stays readable, a child that has ended stays so, and the bell rings until it is silenced.
 pub(crate) fn wait_for(
     link: &Link,
     for_writing: bool,
     bell: &Bell,
     child: &Child,
+    limit: Option<Duration>,
 ) -> io::Result<Ready> {
     let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     let for_link = if for_writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
@@ -148,7 +150,8 @@ pub(crate) fn wait_for(
         PollFd::new(&bell.0, PollFlags::IN),
         PollFd::from_borrowed_fd(child.process_descriptor(), PollFlags::IN),
     ];
-    restarting(|| poll(&mut sources, None))?;
+    let limit = limit.and_then(|it| Timespec::try_from(it).ok());
+    restarting(|| poll(&mut sources, limit.as_ref()))?;
     let [link, bell, child] = sources.map(|it| it.revents());
     Ok(Ready {
         readable: link.intersects(PollFlags::IN | hung_up),
@@ -322,16 +325,16 @@ mod tests {
     fn waiting_sees_what_can_be_received_and_sent() {
         let (own, other) = linked();
         let bell = Bell::new().unwrap();
-        let mut child = sleeper();
-        let ready = wait_for(&own, true, &bell, &child).unwrap();
+        let child = sleeper();
+        let ready = wait_for(&own, true, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { writable: true, ..NONE });
         fill(&own);
         other.send_all(b"x").unwrap();
-        let ready = wait_for(&own, true, &bell, &child).unwrap();
+        let ready = wait_for(&own, true, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { readable: true, ..NONE });
         own.receive(&mut [0; 8]).unwrap();
         drop(other);
-        let ready = wait_for(&own, false, &bell, &child).unwrap();
+        let ready = wait_for(&own, false, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { readable: true, ..NONE });
         child.signal_group(Signal::Kill);
         child.wait();
@@ -341,18 +344,18 @@ mod tests {
     fn waiting_hears_the_bell_until_it_is_silenced() {
         let (own, _other) = linked();
         let bell = Bell::new().unwrap();
-        let mut child = sleeper();
+        let child = sleeper();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
+            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child, None).unwrap());
             thread::sleep(Duration::from_millis(20));
             bell.ring();
             bell.ring();
             assert_eq!(waiting.join().unwrap(), Ready { rung: true, ..NONE });
         });
-        assert!(wait_for(&own, true, &bell, &child).unwrap().rung);
+        assert!(wait_for(&own, true, &bell, &child, None).unwrap().rung);
         bell.silence();
         bell.silence();
-        assert!(!wait_for(&own, true, &bell, &child).unwrap().rung);
+        assert!(!wait_for(&own, true, &bell, &child, None).unwrap().rung);
         child.signal_group(Signal::Kill);
         child.wait();
     }
@@ -361,9 +364,9 @@ mod tests {
     fn waiting_sees_the_end_of_the_child() {
         let (own, _other) = linked();
         let bell = Bell::new().unwrap();
-        let mut child = sleeper();
+        let child = sleeper();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
+            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child, None).unwrap());
             thread::sleep(Duration::from_millis(20));
             child.signal_group(Signal::Kill);
             assert_eq!(waiting.join().unwrap(), Ready { ended: true, ..NONE });
@@ -386,7 +389,7 @@ mod tests {
     #[test]
     fn the_end_of_the_parent_is_also_that_of_its_process() {
         let (own, _other) = linked();
-        let mut child = sleeper();
+        let child = sleeper();
         thread::scope(|scope| {
             let waiting =
                 scope.spawn(|| wait_for_parent_end(&own, Some(child.process_descriptor())));

@@ -1,0 +1,12 @@
+//! Pools of processes, where things go wrong: workers that die, tasks that must be stopped, programs
+//! that end, and messages that are too large.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod breaking;
+mod death;
+mod stopping;
+mod support;
