@@ -116,6 +116,12 @@ mod future;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 #[allow(unsafe_code)]
 mod process;
+#[cfg(all(test, concurrent_futures_loom))]
+mod process {
+    //! What models explore of the pool of processes: the words that a worker shares with its parent.
+    mod model_tests;
+    mod slots;
+}
 mod queue;
 mod sync;
 #[allow(unsafe_code)]

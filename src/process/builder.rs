@@ -96,7 +96,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// Starts all workers when the pool is built, and replaces each that ends, instead of starting
-    /// them as they are needed.
+    /// them as they are needed. Idle workers stay then, whatever [`keep_alive`](Self::keep_alive)
+    /// says.
     pub fn start_all(mut self) -> Self {
         self.settings.start_all = true;
         self

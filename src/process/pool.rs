@@ -434,7 +434,7 @@ impl Owner for Pool {
                 }
                 return false;
             }
-            core.machine.withdrawn(id);
+            core.machine.taken_back(id, true);
         }
         task.end_lending();
         true
