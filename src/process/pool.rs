@@ -404,8 +404,9 @@ fn take(entry: Option<Entry>, refusal: Refusal) -> (Refusal, Job) {
 impl Owner for Pool {
     fn task_cancelled(&self, task: &TaskRef) {
         let mut core = self.core.lock();
-        core.cancelled += 1;
         let entry = core.jobs.remove(&task.address());
+        // One that the pool cancels itself has been counted when it was taken out.
+        core.cancelled += usize::from(entry.is_some());
         core.machine.forget(task.address());
         self.act(core);
         if let Some(entry) = entry {
