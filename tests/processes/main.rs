@@ -8,5 +8,7 @@ mod common;
 
 mod breaking;
 mod death;
+mod descendants;
+mod orphans;
 mod stopping;
 mod support;
