@@ -7,6 +7,10 @@
 mod common;
 
 mod breaking;
+mod ceremony;
 mod death;
+mod descendants;
+mod leaks;
+mod orphans;
 mod stopping;
 mod support;

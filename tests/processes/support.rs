@@ -122,12 +122,23 @@ pub(crate) fn pause_for_ever() -> ! {
     }
 }
 
+/// What a process or thread is doing, by the file that says so: `T` is stopped, for instance.
+fn state_in(file: &Path) -> Option<char> {
+    let text = fs::read_to_string(file).ok()?;
+    // It stands behind the name, which may hold anything.
+    text.rsplit(')').next()?.trim_start().chars().next()
+}
+
+/// Whether all of the process's threads are stopped.
+pub(crate) fn is_stopped(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.into_iter().all(|it| state_in(&it.unwrap().path().join("stat")) == Some('T'))
+}
+
 /// Whether the process is there, and not only its remains.
 pub(crate) fn is_alive(process: u32) -> bool {
-    let Ok(status) = fs::read_to_string(format!("/proc/{process}/stat")) else { return false };
-    // The state stands behind the name, which may hold anything.
-    let state = status.rsplit(')').next().unwrap_or_default().trim_start();
-    !state.starts_with(['Z', 'X'])
+    state_in(Path::new(&format!("/proc/{process}/stat")))
+        .is_some_and(|it| !['Z', 'X'].contains(&it))
 }
 
 #[track_caller]

@@ -1,0 +1,280 @@
+//! No ceremony: a pool works in every program, and its workers are what they were told to be.
+
+use crate::common::{in_child, printed, within};
+use crate::support::{Folder, pool, process_of};
+use concurrent_futures::{BuildError, ProcessPoolExecutor};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn builder() -> concurrent_futures::ProcessPoolBuilder {
+    ProcessPoolExecutor::builder().max_workers(2)
+}
+
+#[test]
+fn several_threads_have_pools_of_their_own_and_share_them() {
+    within(|| {
+        let shared = pool(2);
+        std::thread::scope(|scope| {
+            for thread in 0..4_u32 {
+                let shared = &shared;
+                scope.spawn(move || {
+                    let own = pool(1);
+                    for n in 0..50 {
+                        let one = own.submit(|(a, b): (u32, u32)| a * b, (thread, n));
+                        let other = shared.submit(|(a, b): (u32, u32)| a + b, (thread, n));
+                        assert_eq!(one.result().unwrap(), thread * n);
+                        assert_eq!(other.result().unwrap(), thread + n);
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_pool_can_be_used_by_another_thread_than_built_it_and_dropped_by_a_third() {
+    within(|| {
+        let executor = std::thread::spawn(|| pool(1)).join().unwrap();
+        let (executor, process) = std::thread::spawn(move || {
+            let process = process_of(&executor);
+            (executor, process)
+        })
+        .join()
+        .unwrap();
+        // The thread that the worker was started for is gone, and the worker is not.
+        assert_eq!(process_of(&executor), process);
+        std::thread::spawn(move || drop(executor)).join().unwrap();
+    });
+}
+
+fn variable(name: String) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[test]
+fn workers_have_the_variables_that_they_were_given() {
+    within(|| {
+        let executor = ProcessPoolExecutor::builder()
+            .max_workers(1)
+            .env("FIRST", "of all")
+            .env("SECOND", "of all")
+            .env_of_worker(|index| [("SECOND", format!("of worker {index}"))])
+            .build()
+            .unwrap();
+        let variable = |name: &str| executor.submit(variable, name.to_owned()).result().unwrap();
+        assert_eq!(variable("FIRST").as_deref(), Some("of all"));
+        assert_eq!(variable("SECOND").as_deref(), Some("of worker 0"));
+        assert_eq!(variable("PATH"), std::env::var("PATH").ok());
+        assert_eq!(std::env::var("FIRST").ok(), None);
+    });
+}
+
+#[test]
+fn workers_are_where_they_were_told_to_be() {
+    within(|| {
+        let folder = Folder::new();
+        let place = std::fs::canonicalize(folder.path(".")).unwrap();
+        let executor = builder().current_dir(&place).build().unwrap();
+        let found = executor.submit(|()| std::env::current_dir().unwrap(), ());
+        assert_eq!(found.result().unwrap(), place);
+        let found = pool(1).submit(|()| std::env::current_dir().unwrap(), ()).result().unwrap();
+        assert_eq!(found, std::env::current_dir().unwrap());
+    });
+}
+
+#[test]
+fn workers_are_as_urgent_as_they_were_told_to_be() {
+    fn niceness(_: ()) -> i32 {
+        // SAFETY: it takes plain numbers.
+        unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+    }
+    within(|| {
+        let executor = builder().niceness(7).build().unwrap();
+        assert_eq!(executor.submit(niceness, ()).result().unwrap(), 7);
+        // Threads of the task too.
+        let of_thread = |()| std::thread::spawn(|| niceness(())).join().unwrap();
+        assert_eq!(executor.submit(of_thread, ()).result().unwrap(), 7);
+    });
+}
+
+#[test]
+fn workers_run_on_the_processors_that_they_were_told() {
+    fn allowed(_: ()) -> String {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let list = status.lines().find_map(|it| it.strip_prefix("Cpus_allowed_list:"));
+        list.unwrap().trim().to_owned()
+    }
+    within(|| {
+        let own = allowed(());
+        let first: usize = own.split([',', '-']).next().unwrap().parse().unwrap();
+        let executor = builder().affinity_of_worker(move |_| vec![first]).build().unwrap();
+        assert_eq!(executor.submit(allowed, ()).result().unwrap(), first.to_string());
+        assert_eq!(pool(1).submit(allowed, ()).result().unwrap(), own);
+    });
+}
+
+#[test]
+fn a_worker_reads_nothing_from_its_input() {
+    within(|| {
+        let read = |()| {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map(|_| text).map_err(|it| it.to_string())
+        };
+        assert_eq!(pool(1).submit(read, ()).result().unwrap(), Ok(String::new()));
+    });
+}
+
+#[test]
+fn what_workers_print_comes_where_the_program_prints_and_once() {
+    fn prints(_: ()) {
+        println!("printed by a task");
+        eprintln!("warned by a task");
+        print!("without an end of line;");
+    }
+    let output =
+        in_child("ceremony::what_workers_print_comes_where_the_program_prints_and_once", || {
+            println!("printed by the program");
+            let executor = pool(1);
+            print!("not yet flushed;");
+            executor.submit(prints, ()).result().unwrap();
+            executor.shutdown(true, false);
+        });
+    let Some(output) = output else { return };
+    let (out, err) = (printed(&output), String::from_utf8_lossy(&output.stderr).into_owned());
+    let all = [
+        "printed by the program",
+        "printed by a task",
+        "without an end of line;",
+        "not yet flushed;",
+    ];
+    for text in all {
+        assert_eq!(out.matches(text).count(), 1, "{text}: {out}");
+    }
+    assert_eq!(err.matches("warned by a task").count(), 1, "{err}");
+}
+
+/// This test program, at another place, as one that only runs the test with this name.
+fn copied(folder: &Folder, test: &str) -> Command {
+    let copy = folder.path("program");
+    // Not by this process, whose other children might hold it open for writing for a moment.
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&copy).status();
+    assert!(copied.unwrap().success());
+    let mut command = Command::new(&copy);
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(COPY, &copy).stdin(Stdio::null());
+    command
+}
+
+const COPY: &str = "CONCURRENT_FUTURES_TEST_COPY";
+
+fn outcome(mut command: Command) -> Output {
+    within(move || command.output().unwrap())
+}
+
+/// The program: changes its own file, and starts workers afterwards.
+#[test]
+fn program_whose_file_is_changed() {
+    let Some(copy) = std::env::var_os(COPY).map(PathBuf::from) else { return };
+    let executor = pool(2);
+    process_of(&executor);
+    std::fs::remove_file(&copy).unwrap();
+    works_with_new_workers();
+    // Something else has its name now, and would not be a worker.
+    std::fs::copy("/bin/true", &copy).unwrap();
+    works_with_new_workers();
+    let (here, there) = (executor.submit(spins, 1), executor.submit(spins, 2));
+    assert_eq!((here.result().unwrap(), there.result().unwrap()), (1, 2));
+}
+
+fn spins(n: u32) -> u32 {
+    (0..1000).for_each(|_| std::thread::yield_now());
+    n
+}
+
+fn works_with_new_workers() {
+    let executor = pool(2);
+    let squares: Vec<u32> = executor.map(|n: u32| n * n, 0..50).map(|it| it.unwrap()).collect();
+    assert!(squares.into_iter().eq((0..50).map(|n| n * n)));
+}
+
+#[test]
+fn a_program_whose_file_is_removed_and_replaced_still_starts_workers() {
+    let folder = Folder::new();
+    printed(&outcome(copied(&folder, "ceremony::program_whose_file_is_changed")));
+}
+
+/// The variable that marks a worker, as the documentation of the error says it is removed at once.
+fn mark() -> String {
+    format!("CONCURRENT_FUTURES_WORKER_{}", env!("CARGO_PKG_VERSION").replace('.', "_"))
+}
+
+#[test]
+fn a_process_that_is_marked_as_a_worker_builds_no_pool() {
+    let name = "ceremony::a_process_that_is_marked_as_a_worker_builds_no_pool";
+    let output = in_child(name, || {
+        // As if the hook had been dropped by a linker: then the mark is still there.
+        // SAFETY: this process has no other thread that looks at the environment.
+        unsafe { std::env::set_var(mark(), "1") };
+        let error = ProcessPoolExecutor::new(1).unwrap_err();
+        assert!(matches!(error, BuildError::NotBootstrapped), "{error}");
+        assert!(error.to_string().contains("concurrent_futures::init()"), "{error}");
+    });
+    output.as_ref().map(printed);
+}
+
+#[test]
+fn a_mark_without_a_parent_leads_to_no_worker() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("--list").env(mark(), "1").stdin(Stdio::null());
+    let output = outcome(command);
+    assert_eq!(output.status.code(), Some(70));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.stdout.is_empty() && said.contains("cannot begin"), "{said}");
+}
+
+#[test]
+fn init_can_be_called_in_an_ordinary_process_at_any_time() {
+    within(|| {
+        concurrent_futures::init();
+        let executor = pool(1);
+        assert_eq!(executor.submit(|n: u32| n + 1, 1).result().unwrap(), 2);
+        concurrent_futures::init();
+        assert_eq!(executor.submit(|n: u32| n + 1, 2).result().unwrap(), 3);
+        let in_worker = |()| concurrent_futures::init();
+        executor.submit(in_worker, ()).result().unwrap();
+    });
+}
+
+#[test]
+fn a_worker_knows_how_its_program_was_called() {
+    within(|| {
+        let name = |()| std::env::args().next();
+        assert_eq!(pool(1).submit(name, ()).result().unwrap(), std::env::args().next());
+        let program = |()| std::env::current_exe().unwrap();
+        let found: PathBuf = pool(1).submit(program, ()).result().unwrap();
+        assert_eq!(found, std::env::current_exe().unwrap());
+    });
+}
+
+#[test]
+fn a_program_without_standard_streams_can_have_workers() {
+    let name = "ceremony::a_program_without_standard_streams_can_have_workers";
+    let folder = Folder::new();
+    let done = folder.path("done");
+    if let Some(done) = std::env::var_os(COPY) {
+        for descriptor in 0..3 {
+            // SAFETY: what is printed from here on goes nowhere, or to whatever is opened next.
+            unsafe { libc::close(descriptor) };
+        }
+        let executor = pool(2);
+        let writes = |path: PathBuf| std::fs::File::create(path).unwrap().write_all(b"x").unwrap();
+        executor.submit(writes, Path::new(&done).to_owned()).result().unwrap();
+        drop(executor);
+        std::process::exit(0);
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(COPY, &done);
+    let output = outcome(command);
+    assert!(output.status.success() && done.exists(), "{output:?}");
+}
