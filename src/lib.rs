@@ -117,9 +117,11 @@ mod future;
 #[allow(unsafe_code)]
 mod process;
 #[cfg(all(test, concurrent_futures_loom))]
+#[allow(unsafe_code)]
 mod process {
-    //! What models explore of the pool of processes: the words that a worker shares with its parent.
+    //! What models explore of the pool of processes: the memory that a worker shares with its parent.
     mod model_tests;
+    mod ring;
     mod slots;
 }
 mod queue;

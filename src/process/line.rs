@@ -170,7 +170,8 @@ impl Line {
     pub(super) fn look(&self) -> Result<bool, Violation> {
         let mut bytes = Vec::new();
         let mut reader = self.ring_reader.lock();
-        self.page.ring().take(&mut bytes)?;
+        let taken = self.page.ring().take(&mut bytes);
+        taken.map_err(|_| Violation::Nonsense("having more in the ring than it holds"))?;
         reader.append(&bytes);
         Ok(!bytes.is_empty())
     }

@@ -4,6 +4,7 @@
 //! In a model the worker is a thread; what its page is to it, it shares by an `Arc`. A frame is a
 //! ticket in a channel.
 
+use super::ring::Ring;
 use super::slots::{Slots, Ticket};
 use crate::sync::explore::{Counter, Letter, explore, spawn};
 use crate::sync::{Arc, Channel, Mutex, Weak};
@@ -278,5 +279,28 @@ fn cancel_of_a_lent_task_that_is_sent_again() {
         worker.join();
         pool.join();
         conclude(&yard, owner, handle, came);
+    });
+}
+
+/// The worker puts frames into the ring while the parent takes them out: what comes out is what went
+/// in, whole, in order, and once, also where the ring comes round.
+#[test]
+fn ring_passes_frames_on() {
+    explore(3, || {
+        let (ring, put) = (Arc::new(Ring::new()), Arc::new(Mutex::new(Vec::new())));
+        let (shared, log) = (Arc::clone(&ring), Arc::clone(&put));
+        let worker = spawn(move || {
+            for frame in [&[1, 2][..], &[3, 4, 5], &[6]] {
+                if shared.put(&frame[..1], &frame[1..]) {
+                    log.lock().extend_from_slice(frame);
+                }
+            }
+        });
+        let mut taken = Vec::new();
+        assert!(ring.take(&mut taken).is_ok());
+        assert!([0, 2, 3, 5, 6].contains(&taken.len()), "whole frames: {taken:?}");
+        worker.join();
+        assert!(ring.take(&mut taken).is_ok());
+        assert_eq!(taken, *put.lock());
     });
 }

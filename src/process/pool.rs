@@ -75,27 +75,21 @@ impl Pool {
             has_begun: false,
             alarms: Vec::new(),
         });
-        // Set before it is queued, so that whoever begins it finds the alarm to be cancelled.
-        if let Some(at) = begin_within.and_then(deadline_after) {
-            let (late, limit) = (task.clone(), begin_within.unwrap_or_default());
-            let pool = self.this.clone();
-            let alarm = self.timer.set(at, move || {
-                if let Some(pool) = pool.upgrade() {
-                    pool.give_up_waiting(&late, limit);
-                }
-            });
-            match (alarm, &mut entry) {
-                (Ok(alarm), Some(entry)) => entry.alarms.push(alarm),
-                (Ok(_), None) => {}
-                (Err(error), _) => {
-                    return Err(take(entry, Refusal::NoWorker(Arc::new(error))));
-                }
-            }
-        }
+        let mut no_timer = None;
         let mut push = || {
             let mut core = self.core.lock();
             if !core.machine.is_open() {
                 return false;
+            }
+            // Under the lock, so that it goes off when the job is there, and is known to whoever
+            // begins it.
+            match (self.watch_begin(&task, begin_within), &mut entry) {
+                (Ok(alarm), Some(entry)) => entry.alarms.extend(alarm),
+                (Ok(_), None) => return false,
+                (Err(error), _) => {
+                    no_timer = Some(error);
+                    return false;
+                }
             }
             let is_pending = task.enqueue();
             if is_pending && let Some(entry) = entry.take() {
@@ -115,12 +109,33 @@ impl Pool {
             },
         }
         if entry.is_some() {
-            let refusal = self.refusal().unwrap_or(Refusal::ShutDown);
+            let refusal = match no_timer {
+                Some(error) => Refusal::NoWorker(Arc::new(error)),
+                None => self.refusal().unwrap_or(Refusal::ShutDown),
+            };
             return Err(self.hand_back(entry, refusal));
         }
         // Not within `push`, which runs under the lock of the bound.
         self.act(self.core.lock());
         Ok(())
+    }
+
+    /// Sees that the task fails in time if it has to begin within some time and does not.
+    fn watch_begin(
+        &self,
+        task: &TaskRef,
+        limit: Option<Duration>,
+    ) -> std::io::Result<Option<Alarm>> {
+        let Some((limit, at)) = limit.and_then(|it| Some((it, deadline_after(it)?))) else {
+            return Ok(None);
+        };
+        let (pool, late) = (self.this.clone(), task.clone());
+        let give_up = move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.give_up_waiting(&late, limit);
+            }
+        };
+        self.timer.set(at, give_up).map(Some)
     }
 
     fn hand_back(&self, entry: Option<Entry>, refusal: Refusal) -> (Refusal, Job) {
