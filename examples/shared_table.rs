@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 const HEIGHTS: u32 = 4_000_000;
 const QUESTIONS: u32 = 60;
+/// So many of them are asked once more with a copy of the table each.
+const COPIES: usize = 6;
 
 /// A mountain path: the height above the sea after each metre.
 fn path() -> Vec<f64> {
@@ -67,15 +69,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (answers, shared) = (answers?, begun.elapsed());
 
     let begun = Instant::now();
-    let arguments = heights().map(|height| (path.clone(), height));
-    let copied: Result<Vec<usize>, TaskError> = executor.map(with_copied_path, arguments).collect();
-    assert_eq!(copied?, answers);
+    let few = heights().take(COPIES).map(|height| (path.clone(), height));
+    let copied: Result<Vec<usize>, TaskError> = executor.map(with_copied_path, few).collect();
+    assert_eq!(copied?, answers[..COPIES]);
     let copied = begun.elapsed();
 
     let expected: Vec<usize> = heights().map(|height| crossings(&path, height)).collect();
     assert_eq!(answers, expected);
     let (most, height) = answers.iter().zip(heights()).max_by_key(|it| it.0).ok_or("no answers")?;
     println!("The path climbs past {height} m most often: {most} times.");
-    println!("{shared:.2?} with the table shared, {copied:.2?} with a copy for each call.");
+    let (each, each_copied) = (shared / QUESTIONS, copied / COPIES as u32);
+    println!("{each:.1?} for each call with the table shared, {each_copied:.1?} with a copy.");
     Ok(())
 }
