@@ -65,6 +65,7 @@
 //! | try again | [`retrying`](ThreadPoolHandle::retrying) |
 //! | keep producers from running ahead | [`queue_capacity`](ThreadPoolBuilder::queue_capacity) |
 //! | use a connection or buffer per thread | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
+//! | let worker processes read a large table | `SharedData` (Linux) |
 //! | show progress | [`stats`](ThreadPoolHandle::stats) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |

@@ -32,7 +32,8 @@ use std::time::Duration;
 ///
 /// Functions, methods, generic functions with their types chosen, and closures that capture nothing:
 /// whatever is a plain `fn(A) -> R`. Argument and result are values that `serde` can encode and
-/// decode; several arguments travel as a tuple.
+/// decode; several arguments travel as a tuple. What is large and only read travels as
+/// [`SharedData`](crate::SharedData).
 ///
 /// # Python
 ///

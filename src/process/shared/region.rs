@@ -186,7 +186,8 @@ pub(in crate::process) fn keeps_any() -> bool {
 /// Forgets the regions that this process, a worker, has kept for calls to come.
 ///
 /// A worker keeps the latest [`MOST_KEPT`] that calls have brought: mapping a table costs no more
-/// than a call does, but then every page of it has to be found anew. Whatever it keeps, though, stays
+/// than a call does, but then every page of it has to be found anew: to sum up 8 MB took 3 ms
+/// instead of 0.2. Whatever it keeps, though, stays
 /// in memory after everybody else has dropped it. So a worker looks for those that their sender has
 /// dropped whenever another one is brought, and lets go of all of them as soon as it has had nothing
 /// to do for a while.
