@@ -89,10 +89,7 @@ fn pass(prepare: impl FnOnce()) {
 /// # Examples
 ///
 /// ```
-/// fn main() {
-///     concurrent_futures::init();
-///     // The program.
-/// }
+/// concurrent_futures::init(); // first in `main`
 /// ```
 pub fn init() {
     pass(|| {});

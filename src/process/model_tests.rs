@@ -188,9 +188,11 @@ impl Yard {
                 self.runs.add();
                 let mut desk = self.desk.lock();
                 desk.lent = None;
-                let job = desk.job.take();
+                let mut job = desk.job.take().unwrap();
+                // Under the lock: whoever comes to take it back has to find that it has begun.
+                let _ = job.begin();
                 drop(desk);
-                job.unwrap().conclude(Ok(ticket.number)).expect("a task that has not ended");
+                job.conclude(Ok(ticket.number)).expect("a task that has not ended");
             }
         }
     }

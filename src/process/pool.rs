@@ -259,6 +259,12 @@ impl Pool {
         let ticket = Ticket::of_parts(head.ticket);
         let duration = Duration::from_nanos(head.nanoseconds);
         let mut core = self.core.lock();
+        if let Some(id) = core.machine.task_of(worker, ticket)
+            && let Some(entry) = core.jobs.get_mut(&id)
+        {
+            // Before it is in no table any more: whoever cancels it now comes too late.
+            entry.begin();
+        }
         let verdict = core.machine.returned(worker, ticket, how, duration, head.is_too_large);
         let over = match verdict {
             Verdict::Unknown => return false,
@@ -297,9 +303,17 @@ impl Pool {
         let mut core = self.core.lock();
         core.lines.remove(&line.worker);
         core.death = Some(death);
-        let was_up = core.machine.workers().any(|it| it.id == line.worker && it.is_up);
-        core.was_up = was_up;
         let has_begun = |ticket| line.page.slots().has_begun(ticket);
+        let worker = core.machine.workers().find(|it| it.id == line.worker);
+        core.was_up = worker.as_ref().is_some_and(|it| it.is_up);
+        for (ticket, task) in worker.map(|it| it.sent).unwrap_or_default() {
+            // As in `done`.
+            if has_begun(ticket)
+                && let Some(entry) = core.jobs.get_mut(&task)
+            {
+                entry.begin();
+            }
+        }
         core.machine.died(line.worker, has_begun, now);
         self.act(core);
     }

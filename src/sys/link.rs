@@ -97,13 +97,6 @@ impl Link {
     fn wait_until(&self, what: PollFlags) -> io::Result<()> {
         restarting(|| poll(&mut [PollFd::new(&self.0, what)], None)).map(drop)
     }
-
-    /// Ends the traffic in both directions, also for threads that are just waiting for it. What was
-    /// sent before can still be received at the other end.
-    pub(crate) fn hang_up(&self) {
-        // It fails only if the other end has already done so.
-        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
-    }
 }
 
 /// What one thread rings to interrupt another one that waits in [`wait_for`].

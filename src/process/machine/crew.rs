@@ -77,11 +77,11 @@ impl Machine {
         self.is_unsettled = true;
     }
 
-    /// Ends a worker's process, for the sake of this call if there is one.
+    /// Ends a worker's process, for the sake of this call if there is one. What it has not begun has
+    /// been asked for by then.
     pub(super) fn end(&mut self, worker: WorkerId, call: Option<(TaskId, Ticket)>, hard: bool) {
         if let Some(it) = self.workers.get_mut(&worker) {
             it.is_ending = true;
-            self.withdraw_from(worker);
             let (task, ticket) = (call.map(|(task, _)| task), call.map(|(_, ticket)| ticket));
             self.actions.push_back(Action::End { task, worker, ticket, hard });
         }

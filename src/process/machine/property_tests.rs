@@ -136,7 +136,7 @@ fn config() -> ProptestConfig {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() {
         ProptestConfig::default().cases
     } else {
-        400
+        300
     };
     ProptestConfig { failure_persistence: None, cases, ..ProptestConfig::default() }
 }

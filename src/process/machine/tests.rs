@@ -276,13 +276,17 @@ fn a_worker_is_replaced_when_it_is_gone_and_by_one_of_its_index() {
 #[test]
 fn a_worker_that_is_being_ended_is_not_the_one_too_many() {
     let mut world = world(plain(), 3);
-    let task = submit(&mut world);
-    let worker = first(&world);
-    world.receive(worker);
-    world.announce(worker);
-    world.stop(task);
+    for _ in 0..3 {
+        submit(&mut world);
+    }
+    while let Some(worker) = world.receiving(0) {
+        world.receive(worker);
+    }
+    let youngest = world.worker(2).unwrap();
+    world.announce(youngest);
+    world.stop(world.running(youngest).unwrap());
     world.grace(0);
-    // Three are there, and one of them ends: one of the others has to leave.
+    // Three are there, and the youngest of them ends: one of the others has to leave.
     world.resize(1);
     world.rest();
     assert_eq!(world.workers(), 1);
@@ -397,6 +401,24 @@ fn a_task_that_was_sent_again_can_be_stopped_before_it_begins() {
     let next = submit(&mut world);
     world.rest();
     assert_eq!(world.fate(next), Some(Fate::Succeeded));
+    end(world);
+}
+
+#[test]
+fn a_task_that_has_begun_again_unseen_is_asked_to_stop() {
+    let mut world = world(plain(), 1);
+    let task = retrying(&mut world);
+    let worker = first(&world);
+    world.receive(worker);
+    world.announce(worker);
+    fail(&mut world, worker);
+    world.receive(worker);
+    // The world checks that the machine comes back after the grace time.
+    world.stop(task);
+    assert_eq!(world.fate(task), None);
+    world.grace(0);
+    world.rest();
+    assert_eq!((world.fate(task), world.runs(task)), (Some(Fate::Lost), 2));
     end(world);
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Worker {
     /// How many calls have come back.
     done: usize,
     /// The running call was asked to stop, so the process may end soon: nothing is sent ahead.
-    on_notice: Option<Ticket>,
+    pub(super) on_notice: Option<Ticket>,
     /// How often it has been given something to do after it had nothing.
     pub(super) rounds: usize,
     /// In which round its idle time is being watched.

@@ -491,6 +491,11 @@ impl World {
             });
             assert_eq!(holders.collect::<Vec<_>>(), Vec::from_iter(task.sent));
             assert!(task.stop == Stop::No || task.begun, "task {id} was to stop, and waits");
+            let has_grace = task
+                .sent
+                .is_some_and(|(worker, ticket)| self.graces.contains(&(*id, worker, ticket)));
+            let is_waiting = matches!(task.stop, Stop::Asked | Stop::Ended);
+            assert!(!is_waiting || has_grace, "nobody comes back to task {id}");
         }
         assert_eq!(
             machine.queue.len(),
@@ -524,6 +529,10 @@ impl World {
 
         for (id, worker) in workers {
             let process = &self.processes[id];
+            if (!worker.is_staying() && !worker.is_expelled) || worker.on_notice.is_some() {
+                let lent = worker.sent.iter().filter(|(_, task)| machine.lent(*task).is_some());
+                assert_eq!(lent.count(), 0, "{id:?} may end, and holds what it has not begun");
+            }
             if worker.is_idle() && !worker.is_expelled {
                 assert!(worker.is_staying(), "{id:?} is to leave, and stays");
                 let is_over = !machine.is_open() && machine.queue.is_empty();
