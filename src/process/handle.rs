@@ -4,11 +4,11 @@ use super::code::{self, ChunkOutcome, ItemOutcome};
 use super::job::{Call, Job, decode_result};
 use super::message::Code;
 use super::payload::Payload;
-use super::pool::Pool;
+use super::pool::{Pool, Refused};
 use super::shared::{Kept, for_call};
 use super::view::WorkerInfo;
 use crate::error::{
-    BuildError, Refusal, TaskError, TaskErrorKind, TransferError, TransferStage, TrySubmitError,
+    BuildError, TaskError, TaskErrorKind, TransferError, TransferStage, TrySubmitError,
 };
 use crate::executor::{
     Chunk, ChunkOf, Each, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
@@ -170,6 +170,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// assert_eq!(refused.unwrap_err().argument, "precious");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[allow(clippy::type_complexity)] // The type of the function is a part of it.
     pub fn try_submit<A, R>(
         &self,
         function: fn(A) -> R,
@@ -186,8 +187,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
             Ok(call) => call,
             Err(error) => return Ok(self.failed(error)),
         };
-        self.enqueue(call, Patience::None, decode_result).map_err(|(reason, _)| TrySubmitError {
-            reason,
+        self.enqueue(call, Patience::None, decode_result).map_err(|(refused, _)| TrySubmitError {
+            reason: refused.refusal,
             function,
             argument,
         })
@@ -351,21 +352,19 @@ impl<S: 'static> ProcessPoolHandle<S> {
     {
         match self.enqueue(call, self.patience, decode) {
             Ok(future) => future,
-            Err((refusal, future)) => {
-                let (job, future) = future;
+            Err((Refused { refusal, job }, future)) => {
                 job.fail(TaskErrorKind::Refused(refusal));
                 future
             }
         }
     }
 
-    #[allow(clippy::type_complexity)] // The refused job, and its future.
     fn enqueue<R, D>(
         &self,
         call: Call,
         patience: Patience,
         decode: D,
-    ) -> Result<Future<R>, (Refusal, (Job, Future<R>))>
+    ) -> Result<Future<R>, (Refused, Future<R>)>
     where
         R: Send + 'static,
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
@@ -375,7 +374,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         let TaskOptions { priority, begin_within, .. } = self.options;
         match self.pool.submit(job, priority, self.retries, begin_within, patience) {
             Ok(()) => Ok(Future::new(handle)),
-            Err((refusal, job)) => Err((refusal, (job, Future::new(handle)))),
+            Err(refused) => Err((refused, Future::new(handle))),
         }
     }
 

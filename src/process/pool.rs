@@ -32,6 +32,12 @@ pub(super) struct Pool {
     pub(super) this: Weak<Pool>,
 }
 
+/// A job that was not taken.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) job: Box<Job>,
+}
+
 impl Pool {
     pub(super) fn new(settings: Settings) -> Arc<Pool> {
         let rules = Rules {
@@ -66,7 +72,7 @@ impl Pool {
         retries: u32,
         begin_within: Option<Duration>,
         patience: Patience,
-    ) -> Result<(), (Refusal, Job)> {
+    ) -> Result<(), Refused> {
         let id = job.task().address();
         let task = job.task().clone();
         let mut entry = Some(Entry {
@@ -138,7 +144,7 @@ impl Pool {
         self.timer.set(at, give_up).map(Some)
     }
 
-    fn hand_back(&self, entry: Option<Entry>, refusal: Refusal) -> (Refusal, Job) {
+    fn hand_back(&self, entry: Option<Entry>, refusal: Refusal) -> Refused {
         if let Some(entry) = &entry {
             entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
         }
@@ -423,9 +429,9 @@ impl Pool {
     }
 }
 
-fn take(entry: Option<Entry>, refusal: Refusal) -> (Refusal, Job) {
+fn take(entry: Option<Entry>, refusal: Refusal) -> Refused {
     match entry {
-        Some(entry) => (refusal, entry.job),
+        Some(entry) => Refused { refusal, job: Box::new(entry.job) },
         None => unreachable!("a job that was not taken is still here"),
     }
 }
