@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// The cases that the compiler must refuse, each with its twin that it must take and run.
-const PAIRS: [(&str, &str); 14] = [
+const PAIRS: [(&str, &str); 15] = [
     ("submit_not_send", "submit_send"),
     ("submit_borrowed", "submit_moved"),
     ("submit_borrowed_argument", "submit_owned_argument"),
@@ -17,6 +17,7 @@ const PAIRS: [(&str, &str); 14] = [
     ("scoped_future_escapes_through_a_variable", "scoped_result_escapes"),
     ("callback_not_sync", "callback_sync"),
     ("executor_capturing_closure", "executor_plain_function"),
+    ("process_capturing_closure", "process_plain_closure"),
     ("executor_not_portable", "threads_take_anything"),
     ("retrying_once_only", "retrying"),
     ("retrying_without_clone", "retrying"),

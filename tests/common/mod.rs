@@ -8,6 +8,8 @@
 mod bounds;
 mod drops;
 mod errors;
+#[cfg(target_os = "linux")]
+mod far;
 mod futures;
 mod gate;
 mod panics;
@@ -17,6 +19,8 @@ mod processes;
 pub(crate) use bounds::{BOUND, eventually, let_others_get_on, within};
 pub(crate) use drops::{Drops, DropsAtGate, PanicsOnDrop, Tells, Token};
 pub(crate) use errors::{is_no_worker, is_queue_full, is_shut_down};
+#[cfg(target_os = "linux")]
+pub(crate) use far::{Address, FarGate, FarLatch, Mailbox};
 pub(crate) use futures::{OutOfPaper, cancelled, failed, finished, running};
 pub(crate) use gate::{Gate, Latch};
 pub(crate) use panics::{Deliberate, hush, panic_quietly};
