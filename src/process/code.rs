@@ -131,9 +131,13 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 
 /// Puts the encoded value behind what is in `into`.
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), String> {
-    match postcard::to_extend(value, std::mem::take(into)) {
-        Ok(bytes) => {
+    match postcard::to_stdvec(value) {
+        Ok(bytes) if into.is_empty() => {
             *into = bytes;
+            Ok(())
+        }
+        Ok(bytes) => {
+            into.extend_from_slice(&bytes);
             Ok(())
         }
         Err(error) => Err(why_not_encoded(value).unwrap_or_else(|| error.to_string())),
