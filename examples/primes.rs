@@ -1,10 +1,11 @@
-//! Which of the 500 numbers from 10^13 are prime? One after the other, and on a pool of threads.
+//! Which of the 500 numbers from 10^13 are prime? One after the other, on a pool of threads, and on
+//! a pool of processes.
 //!
 //! ```text
 //! cargo run --release --example primes
 //! ```
 
-use concurrent_futures::{ThreadPoolExecutor, as_completed};
+use concurrent_futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed};
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ fn one_after_the_other() -> Vec<u64> {
 }
 
 /// The primes, in the order in which they were found.
-fn on_threads(executor: &ThreadPoolExecutor) -> Result<Vec<u64>, Box<dyn Error>> {
+fn on_pool(executor: &impl Executor) -> Result<Vec<u64>, Box<dyn Error>> {
     let futures: Vec<_> =
         (FIRST..FIRST + NUMBERS).map(|n| (n, executor.submit(is_prime, n))).collect();
     let mut primes = Vec::new();
@@ -58,42 +59,65 @@ fn median<T: PartialOrd + Copy>(values: &mut [T]) -> T {
     values[values.len() / 2]
 }
 
+/// What one pool has shown.
+#[derive(Default)]
+struct Shown {
+    /// In the order of completion, in the last round.
+    found: Vec<u64>,
+    times: Vec<Duration>,
+    speed_ups: Vec<f64>,
+}
+
+impl Shown {
+    fn round(&mut self, executor: &impl Executor, alone: Duration) -> Result<(), Box<dyn Error>> {
+        let (found, together) = timed(|| on_pool(executor));
+        self.found = found?;
+        self.times.push(together);
+        self.speed_ups.push(alone.as_secs_f64() / together.as_secs_f64());
+        Ok(())
+    }
+
+    fn print(mut self, name: &str) {
+        let time = median(&mut self.times).as_secs_f64() * 1e3;
+        let speed_up = median(&mut self.speed_ups);
+        let (slowest, fastest) = (self.speed_ups[0], self.speed_ups[ROUNDS - 1]);
+        println!("{name:21}{time:8.1} ms    {speed_up:.2}   ({slowest:.2} to {fastest:.2})");
+        let order: Vec<_> = self.found.iter().map(|n| format!("+{}", n - FIRST)).collect();
+        println!("    found in the order {}", order.join(" "));
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let executor = ThreadPoolExecutor::builder().build()?;
-    let workers = executor.max_workers();
-    println!("{NUMBERS} numbers from 10^13, {workers} threads, {ROUNDS} rounds");
+    let threads = ThreadPoolExecutor::builder().build()?;
+    let processes = ProcessPoolExecutor::builder().build()?;
+    let workers = threads.max_workers();
+    println!("{NUMBERS} numbers from 10^13, {workers} workers, {ROUNDS} rounds");
 
     let mut sequential_times = Vec::new();
-    let mut thread_times = Vec::new();
-    let mut speed_ups = Vec::new();
-    let mut found = Vec::new();
+    let mut on_threads = Shown::default();
+    let mut on_processes = Shown::default();
     let expected = one_after_the_other();
     for _ in 0..ROUNDS {
         let (sequential, alone) = timed(one_after_the_other);
-        let (completed, together) = timed(|| on_threads(&executor));
-        found = completed?;
-        let mut in_order = found.clone();
-        in_order.sort();
         assert_eq!(sequential, expected);
-        assert_eq!(in_order, expected, "the pool must find the same primes");
         sequential_times.push(alone);
-        thread_times.push(together);
-        speed_ups.push(alone.as_secs_f64() / together.as_secs_f64());
+        on_threads.round(&threads, alone)?;
+        on_processes.round(&processes, alone)?;
+        for shown in [&on_threads, &on_processes] {
+            let mut in_order = shown.found.clone();
+            in_order.sort();
+            assert_eq!(in_order, expected, "every pool must find the same primes");
+        }
     }
 
-    println!("\n{} primes, the same both ways:", expected.len());
+    println!("\n{} primes, the same in every way:", expected.len());
     for prime in &expected {
         println!("  {prime}");
     }
-    let order: Vec<_> = found.iter().map(|n| format!("+{}", n - FIRST)).collect();
-    println!("\nin the order of completion: {}", order.join(" "));
-    let milliseconds = |times: &mut [Duration]| median(times).as_secs_f64() * 1e3;
-    println!("\none after the other  {:8.1} ms", milliseconds(&mut sequential_times));
-    println!("on {workers} threads         {:8.1} ms", milliseconds(&mut thread_times));
-    let speed_up = median(&mut speed_ups);
-    let (slowest, fastest) = (speed_ups[0], speed_ups[ROUNDS - 1]);
-    println!(
-        "speed-up             {speed_up:8.2}    (median of {ROUNDS}; {slowest:.2} to {fastest:.2})"
-    );
+    println!("\n                         median    speed-up");
+    let alone = median(&mut sequential_times).as_secs_f64() * 1e3;
+    println!("one after the other  {alone:8.1} ms");
+    on_threads.print(&format!("on {workers} threads"));
+    on_processes.print(&format!("on {workers} processes"));
     Ok(())
 }

@@ -27,6 +27,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Code that may crash, leak or hang goes to worker processes, by the same call:
+//!
+//! ```
+//! use concurrent_futures::ProcessPoolExecutor;
+//!
+//! fn parse(input: String) -> usize {
+//!     if input == "evil" {
+//!         std::process::abort();
+//!     }
+//!     input.len()
+//! }
+//!
+//! let executor = ProcessPoolExecutor::new(2)?;
+//! let evil = executor.submit(parse, "evil".to_owned());
+//! let good = executor.submit(parse, "good".to_owned());
+//! assert!(evil.result().unwrap_err().worker_death().is_some());
+//! assert_eq!(good.result()?, 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What to use
 //!
 //! | you want to | use |
@@ -39,7 +59,9 @@
 //! | submit from inside a task, or from elsewhere | [`handle`](ThreadPoolExecutor::handle), which can be cloned and moved |
 //! | go on with a result on the pool | [`then`](ThreadPoolHandle::then) |
 //! | await a result in asynchronous code | `.await` on the [`Future`], under any runtime |
-//! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout) |
+//! | survive crashes, and kill what does not stop | [`ProcessPoolExecutor`], [`WorkerDeath`] |
+//! | let the program's user choose | [`AnyExecutor`] |
+//! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout), a [limit on waiting](TaskOptions::begin_within) |
 //! | try again | [`retrying`](ThreadPoolHandle::retrying) |
 //! | keep producers from running ahead | [`queue_capacity`](ThreadPoolBuilder::queue_capacity) |
 //! | use a connection or buffer per thread | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
@@ -52,7 +74,8 @@
 //! | Python | here |
 //! | --- | --- |
 //! | `ThreadPoolExecutor(max_workers=4)` | [`ThreadPoolExecutor::new(4)`](ThreadPoolExecutor::new) |
-//! | keyword arguments of the constructor | [`ThreadPoolExecutor::builder`] |
+//! | `ProcessPoolExecutor(max_workers=4)` | [`ProcessPoolExecutor::new(4)`](ProcessPoolExecutor::new) |
+//! | keyword arguments of the constructor | [`ThreadPoolExecutor::builder`], [`ProcessPoolExecutor::builder`] |
 //! | `with` block | the executor's drop |
 //! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several as a tuple, `submit(\|(a, b)\| f(a, b), (1, 2))`; none, or captured: [`spawn`](ThreadPoolHandle::spawn) |
 //! | `map(fn, xs, chunksize=, buffersize=, timeout=)` | [`map`](ThreadPoolHandle::map), [`map_with`](ThreadPoolHandle::map_with) |
@@ -61,7 +84,9 @@
 //! | calling `result()` again | [`shared`](Future::shared) |
 //! | `{future: url}` | a pair: `(url, future)` |
 //! | `wait(fs, return_when=FIRST_COMPLETED)` | [`wait(fs, ReturnWhen::FirstCompleted)`](wait) |
-//! | `CancelledError`, `TimeoutError`, `BrokenThreadPool` | [`TaskError`] and its [`TaskErrorKind`]; [`WaitTimeout`] |
+//! | `if __name__ == "__main__"` | nothing; or [`init`] |
+//! | `terminate_workers()`, `kill_workers()` | [`terminate_workers`](ProcessPoolHandle::terminate_workers), [`kill_workers`](ProcessPoolHandle::kill_workers) |
+//! | `CancelledError`, `TimeoutError`, `BrokenExecutor` | [`TaskError`] and its [`TaskErrorKind`]; [`WaitTimeout`] |
 //! | an exception in the task | a panic, which is [`TaskErrorKind::Panicked`]; or an `Err`, see [`flatten`](Future::flatten) |
 //!
 //! # What can be relied on
@@ -84,12 +109,19 @@
 
 #![deny(unsafe_code)]
 
+mod any_executor;
 mod error;
 mod executor;
 mod future;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 #[allow(unsafe_code)]
 mod process;
+#[cfg(all(test, concurrent_futures_loom))]
+mod process {
+    //! What models explore of the pool of processes: the words that a worker shares with its parent.
+    mod model_tests;
+    mod slots;
+}
 mod queue;
 mod sync;
 #[allow(unsafe_code)]
@@ -99,10 +131,11 @@ mod task;
 #[allow(unsafe_code)] // One block, in `scope`.
 mod thread;
 
+pub use any_executor::AnyExecutor;
 pub use error::{
     AllFailed, BrokenCause, BuildError, CompletionTimeout, DeathCause, FutureState,
-    InvalidStateError, Refusal, TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage,
-    TrySubmitError, WaitTimeout, WorkerDeath,
+    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
+    TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
@@ -114,8 +147,8 @@ pub use future::{
 };
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub use process::{
-    OnWorkerDeath, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle, WorkerInfo,
-    WorkerState, attempt, init, worker_index,
+    OnWorkerDeath, Plain, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,
+    SharedCounter, SharedData, StopFlag, WorkerInfo, WorkerState, attempt, init, worker_index,
 };
 pub use queue::Order;
 pub use task::{block_in_place, cancellation_requested, current_label};

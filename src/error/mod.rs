@@ -507,7 +507,7 @@ impl Error for AllFailed {
 pub enum BuildError {
     /// `max_workers` was zero, so that no task could ever run.
     #[error(
-        "max_workers must be at least 1; `ThreadPoolExecutor::default()` has one for every processor"
+        "max_workers must be at least 1; leave it out of the builder to have one for every processor"
     )]
     ZeroWorkers,
     /// `max_workers` was beyond what can be counted.
@@ -573,4 +573,28 @@ impl fmt::Debug for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A text does not say which executor is wanted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseExecutorError {
+    /// It names no kind of executor.
+    #[error("`{text}` names no executor; say `threads:N` or `processes:N`, or leave `:N` out")]
+    Kind {
+        /// The whole text.
+        text: String,
+    },
+    /// What stands after the colon is not a number of workers.
+    #[error("`{text}` has no number of workers after the colon: {error}")]
+    Workers {
+        /// The whole text.
+        text: String,
+        /// Why it is no number.
+        #[source]
+        error: std::num::ParseIntError,
+    },
+    /// The text is clear, but such an executor cannot be built.
+    #[error(transparent)]
+    Build(BuildError),
 }

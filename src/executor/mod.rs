@@ -15,7 +15,7 @@ pub(crate) use map::{Chunk, ChunkOf, Each, run_chunk};
 pub use map::{Map, MapOptions};
 pub use options::TaskOptions;
 pub use report::{ShutdownReport, Stats};
-pub(crate) use time_limit::{apart, expire};
+pub(crate) use time_limit::{BeginLimits, apart, expire};
 
 use crate::future::Future;
 use serde::Serialize;

@@ -71,6 +71,23 @@ impl TaskOptions {
     ///
     /// If no worker has begun it by then, it never begins, and its future fails with
     /// [`NotBegun`](crate::TaskErrorKind::NotBegun). No limit for a task that has begun.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{TaskErrorKind, TaskOptions, ThreadPoolExecutor};
+    /// use std::time::Duration;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let (release, is_released) = std::sync::mpsc::channel::<()>();
+    /// let first = executor.spawn(move || is_released.recv());
+    /// let hurried = executor.with(TaskOptions::new().begin_within(Duration::from_millis(1)));
+    /// let error = hurried.spawn(|| "too late").result().unwrap_err();
+    /// assert!(matches!(error.kind(), TaskErrorKind::NotBegun { .. }));
+    /// release.send(())?;
+    /// # first.result()??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn begin_within(mut self, limit: Duration) -> Self {
         self.begin_within = Some(limit);
         self

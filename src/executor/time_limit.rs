@@ -1,7 +1,8 @@
-//! What happens when the time of a running task is up.
+//! What happens when the time of a task is up: the time to run, or the time to begin.
 
-use crate::sync::{Arc, Mutex, thread};
+use crate::sync::{Alarm, Arc, Mutex, Timer, deadline_after, thread};
 use crate::task::TaskRef;
+use std::collections::HashMap;
 
 /// Lets a task time out, on the timer's thread, which must not be held up by other people's code.
 pub(crate) fn expire(task: &TaskRef) {
@@ -23,5 +24,38 @@ pub(crate) fn apart(name: &str, work: impl FnOnce() + Send + 'static) {
     };
     if thread::spawn(name.to_owned(), None, finish.clone()).is_err() {
         finish();
+    }
+}
+
+/// The alarms of tasks that have to begin within some time, and have not.
+#[derive(Debug, Default)]
+pub(crate) struct BeginLimits(Mutex<HashMap<usize, Alarm>>);
+
+impl BeginLimits {
+    /// Lets `give_up` happen when the time is up within which the task should begin, if it has such
+    /// a limit, unless that is [`met`](Self::met) before. Fails if there is no thread for it.
+    pub(crate) fn watch(
+        &self,
+        timer: &Timer,
+        task: &TaskRef,
+        give_up: impl FnOnce(&TaskRef) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let limit = task.extras().and_then(|extras| extras.begin_within);
+        let Some(at) = limit.and_then(deadline_after) else { return Ok(()) };
+        let late = task.clone();
+        // Held until the alarm is known here, since it may go off at once.
+        let mut alarms = self.0.lock();
+        let alarm = timer.set(at, move || give_up(&late))?;
+        alarms.insert(task.address(), alarm);
+        Ok(())
+    }
+
+    /// The task has begun, or is over.
+    pub(crate) fn met(&self, timer: &Timer, task: &TaskRef) {
+        if task.extras().is_some_and(|extras| extras.begin_within.is_some())
+            && let Some(alarm) = self.0.lock().remove(&task.address())
+        {
+            timer.cancel(alarm);
+        }
     }
 }

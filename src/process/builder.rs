@@ -5,6 +5,7 @@ use super::code;
 use super::machine::OnWorkerDeath;
 use super::pool::Pool;
 use super::settings::Settings;
+use super::shared::for_call;
 use super::{bootstrap, worker};
 use crate::error::{BuildError, TaskError, TransferError, TransferStage};
 use crate::executor::WhenFull;
@@ -95,7 +96,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// Starts all workers when the pool is built, and replaces each that ends, instead of starting
-    /// them as they are needed.
+    /// them as they are needed. Idle workers stay then, whatever [`keep_alive`](Self::keep_alive)
+    /// says.
     pub fn start_all(mut self) -> Self {
         self.settings.start_all = true;
         self
@@ -292,10 +294,11 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
         let mut bytes = Vec::new();
-        let encoded = code::encode(argument, &mut bytes)
-            .map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
+        let (encoded, kept) = for_call(|| code::encode(argument, &mut bytes));
+        let encoded =
+            encoded.map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
         match code.and_then(|code| encoded.map(|()| code)) {
-            Ok(code) => self.settings.initializer = Some((code, bytes)),
+            Ok(code) => self.settings.initializer = Some((code, bytes, kept)),
             Err(error) => self.refuse("initializer", error),
         }
         self.settings.finalizer = None;
@@ -350,8 +353,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             Ok(code) => {
                 let capture = move || {
                     let mut bytes = Vec::new();
-                    code::encode(&capture(), &mut bytes)?;
-                    Ok(Arc::from(bytes))
+                    let captured = capture();
+                    let (encoded, kept) = for_call(|| code::encode(&captured, &mut bytes));
+                    encoded.map(|()| (Arc::from(bytes), kept))
                 };
                 self.settings.context = Some((code, Box::new(capture)));
             }

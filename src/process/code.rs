@@ -6,6 +6,7 @@
 //! arrive; and the two processes must run the same executable, which is checked when they meet.
 
 use super::message::{Code, Place, Stage};
+use super::shared::{for_result, last_failure};
 use crate::error::{TransferError, TransferStage};
 use crate::executor::{Chunk, Each, run_chunk};
 use crate::sys::image;
@@ -122,15 +123,20 @@ pub(super) fn context<C: DeserializeOwned>(
 
 /// Decodes all of the bytes.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    last_failure(); // Whatever an earlier value has said.
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
-        Err(error) => Err(why_not_decoded::<T>(bytes).unwrap_or_else(|| error.to_string())),
+        Err(error) => Err(last_failure()
+            .or_else(|| why_not_decoded::<T>(bytes))
+            .unwrap_or_else(|| error.to_string())),
     }
 }
 
-/// Puts the encoded value behind what is in `into`.
+/// Puts the encoded value behind what is in `into`. Shared memory can only be a part of it within
+/// [`for_result`] or [`for_call`](super::shared::for_call).
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), String> {
+    last_failure(); // Whatever an earlier value has said.
     match postcard::to_stdvec(value) {
         Ok(bytes) if into.is_empty() => {
             *into = bytes;
@@ -140,7 +146,9 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
             into.extend_from_slice(&bytes);
             Ok(())
         }
-        Err(error) => Err(why_not_encoded(value).unwrap_or_else(|| error.to_string())),
+        Err(error) => Err(last_failure()
+            .or_else(|| why_not_encoded(value))
+            .unwrap_or_else(|| error.to_string())),
     }
 }
 
@@ -164,7 +172,7 @@ fn decode_argument<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
 }
 
 fn encode_result<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), Fault> {
-    encode(value, into).map_err(|error| (Stage::EncodeResult, error))
+    for_result(|| encode(value, into)).map_err(|error| (Stage::EncodeResult, error))
 }
 
 unsafe fn call_entry<A, R>(

@@ -9,6 +9,7 @@ use super::job::Job;
 use super::line::{Line, Piece};
 use super::machine::{Action, Machine, OnWorkerDeath, TaskId, WorkerId};
 use super::message::{CallHead, bytes_of};
+use super::payload::Payload;
 use super::pool::Pool;
 use super::serving;
 use super::slots::Ticket;
@@ -261,16 +262,24 @@ impl Pool {
             is_announced: job.timeout.is_some() || !entry.alarms.is_empty(),
             attempt,
             label: job.task().label().map(|label| &**label),
+            argument: job.call.argument.place(),
         });
-        let argument = &job.call.argument;
         let mut frame = Vec::new();
-        frame::put(&mut frame, Kind::Call, &head, argument.len());
-        if argument.len() <= COPIED {
-            frame.extend_from_slice(argument);
-            line.push(Piece::Own(frame));
-        } else {
-            line.push(Piece::Own(frame));
-            line.push(Piece::Shared(Arc::clone(argument)));
+        match &job.call.argument {
+            Payload::File(_) => {
+                frame::put(&mut frame, Kind::Call, &head, 0);
+                line.push(Piece::Own(frame));
+            }
+            Payload::Bytes(argument) => {
+                frame::put(&mut frame, Kind::Call, &head, argument.len());
+                if argument.len() <= COPIED {
+                    frame.extend_from_slice(argument);
+                    line.push(Piece::Own(frame));
+                } else {
+                    line.push(Piece::Own(frame));
+                    line.push(Piece::Shared(Arc::clone(argument)));
+                }
+            }
         }
         if !effects.flush.iter().any(|it| Arc::ptr_eq(it, line)) {
             effects.flush.push(Arc::clone(line));
@@ -279,7 +288,10 @@ impl Pool {
 
     fn carry_out(&self, effects: Effects) {
         for line in effects.flush {
-            line.flush(serving::is_serving(&line));
+            // The line's own thread does it when it has handled all that has come.
+            if !serving::is_serving(&line) {
+                line.flush(false);
+            }
         }
         for (line, signal) in effects.signal {
             line.signal(signal);

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Configure,
     /// To a worker: one call.
     Call,
+    /// To a worker: its large outcome has been opened.
+    Opened,
     /// To a worker: leave.
     Retire,
     /// From a worker, once: who it is.
@@ -29,17 +31,21 @@ pub(super) enum Kind {
     Begun,
     /// From a worker: the outcome of a call.
     Done,
+    /// From a worker: there is something in the ring.
+    Look,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 9] = [
         Kind::Configure,
         Kind::Call,
+        Kind::Opened,
         Kind::Retire,
         Kind::Hello,
         Kind::Ready,
         Kind::Begun,
         Kind::Done,
+        Kind::Look,
     ];
 
     fn of(byte: u8) -> Option<Kind> {
@@ -136,6 +142,17 @@ impl FrameReader {
         self.end += count.min(self.bytes.len() - self.end);
     }
 
+    /// Takes over bytes that have come another way.
+    pub(super) fn append(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let count = bytes.len().min(space.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            self.filled(count);
+            bytes = &bytes[count..];
+        }
+    }
+
     /// Kind and length of the frame that begins the unread bytes.
     fn announced(&self) -> Result<Option<(Kind, usize)>, Violation> {
         let unread = &self.bytes[self.begin..self.end];
@@ -170,16 +187,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn feed(reader: &mut FrameReader, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let space = reader.space();
-            let count = bytes.len().min(space.len());
-            space[..count].copy_from_slice(&bytes[..count]);
-            reader.filled(count);
-            bytes = &bytes[count..];
-        }
-    }
-
     fn kinds() -> impl Strategy<Value = Kind> {
         (0..Kind::ALL.len()).prop_map(|index| Kind::ALL[index])
     }
@@ -197,7 +204,7 @@ mod tests {
             let mut reader = FrameReader::new(300);
             let mut read = Vec::new();
             for piece in stream.chunks(cut) {
-                feed(&mut reader, piece);
+                reader.append(piece);
                 while let Some((kind, body)) = reader.next().unwrap() {
                     read.push((kind, body.to_vec()));
                 }
@@ -211,7 +218,7 @@ mod tests {
         ) {
             let mut reader = FrameReader::new(1 << 40);
             'reading: for piece in &pieces {
-                feed(&mut reader, piece);
+                reader.append(piece);
                 loop {
                     match reader.next() {
                         Ok(Some(_)) => {}
@@ -227,7 +234,7 @@ mod tests {
     #[test]
     fn a_promise_of_many_bytes_takes_no_memory() {
         let mut reader = FrameReader::new(usize::MAX);
-        feed(&mut reader, &header(Kind::Done, 1 << 45));
+        reader.append(&header(Kind::Done, 1 << 45));
         assert!(matches!(reader.next(), Ok(None)));
         assert!(reader.space().len() <= 2 * STEP);
     }
@@ -235,14 +242,14 @@ mod tests {
     #[test]
     fn a_frame_longer_than_agreed_is_a_violation() {
         let mut reader = FrameReader::new(10);
-        feed(&mut reader, &header(Kind::Done, 11));
+        reader.append(&header(Kind::Done, 11));
         assert_eq!(reader.next(), Err(Violation::TooLong { length: 11, most: 10 }));
     }
 
     #[test]
     fn a_frame_of_no_kind_is_a_violation() {
         let mut reader = FrameReader::new(10);
-        feed(&mut reader, &[0, 0, 0, 0, 0, 0, 0, 0, 200]);
+        reader.append(&[0, 0, 0, 0, 0, 0, 0, 0, 200]);
         assert_eq!(reader.next(), Err(Violation::UnknownKind(200)));
     }
 
@@ -251,7 +258,7 @@ mod tests {
         let mut reader = FrameReader::new(usize::MAX);
         let mut stream = Vec::new();
         put(&mut stream, Kind::Done, &vec![7; 10 << 20], 0);
-        feed(&mut reader, &stream);
+        reader.append(&stream);
         assert!(matches!(reader.next(), Ok(Some((Kind::Done, body))) if body.len() == 10 << 20));
         let _ = reader.space();
         assert!(reader.bytes.len() <= STEP);

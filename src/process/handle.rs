@@ -3,7 +3,9 @@
 use super::code::{self, ChunkOutcome, ItemOutcome};
 use super::job::{Call, Job, decode_result};
 use super::message::Code;
+use super::payload::Payload;
 use super::pool::Pool;
+use super::shared::{Kept, for_call};
 use super::view::WorkerInfo;
 use crate::error::{
     BuildError, Refusal, TaskError, TaskErrorKind, TransferError, TransferStage, TrySubmitError,
@@ -279,10 +281,14 @@ impl<S: 'static> ProcessPoolHandle<S> {
         // Items that cannot be encoded stay here, and their errors are put where they belong.
         let mut errors = Vec::new();
         let mut items = Vec::new();
+        let mut kept = Kept::default();
         for (index, item) in std::mem::take(&mut chunk.items.0).into_iter().enumerate() {
             let mut bytes = Vec::new();
             match encode_contained(&item, &mut bytes) {
-                Ok(()) => items.push(bytes),
+                Ok(of_item) => {
+                    items.push(bytes);
+                    kept.extend(of_item);
+                }
                 Err(error) => errors.push((index, error)),
             }
             task::contain(|| drop(item));
@@ -291,7 +297,10 @@ impl<S: 'static> ProcessPoolHandle<S> {
         let decode = move |bytes: &[u8]| decode_chunk(bytes, errors, label.as_ref());
         let call = self.encode(code::call_chunk(function), &(chunk.stride, items));
         match call {
-            Ok(call) => self.enqueue_or_fail(call, decode),
+            Ok(mut call) => {
+                call.kept.extend(kept);
+                self.enqueue_or_fail(call, decode)
+            }
             Err(error) => self.failed(error),
         }
     }
@@ -315,7 +324,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     ) -> Result<Call, TaskErrorKind> {
         let code = code.map_err(TaskErrorKind::NotTransferred)?;
         let mut bytes = Vec::new();
-        encode_contained(argument, &mut bytes)?;
+        let mut kept = encode_contained(argument, &mut bytes)?;
         let most = self.pool.settings.max_message;
         if bytes.len() > most {
             return Err(not_encoded(format!(
@@ -325,9 +334,13 @@ impl<S: 'static> ProcessPoolHandle<S> {
         }
         let context = match &self.pool.settings.context {
             None => None,
-            Some((code, capture)) => Some((*code, capture().map_err(not_encoded)?)),
+            Some((code, capture)) => {
+                let (captured, kept_for_it) = capture().map_err(not_encoded)?;
+                kept.extend(kept_for_it);
+                Some((*code, captured))
+            }
         };
-        Ok(Call { code, argument: Arc::from(bytes), context })
+        Ok(Call { code, argument: Payload::new(bytes), context, kept })
     }
 
     fn enqueue_or_fail<R, D>(&self, call: Call, decode: D) -> Future<R>
@@ -413,10 +426,11 @@ fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
     TaskErrorKind::NotTransferred(TransferError::new(TransferStage::EncodeArgument, cause))
 }
 
-/// Encodes a value, which is the user's code and may panic.
-fn encode_contained<A: Serialize>(value: &A, into: &mut Vec<u8>) -> Result<(), TaskErrorKind> {
-    match task::catch(|| code::encode(value, into)) {
-        Ok(Ok(())) => Ok(()),
+/// Encodes a value, which is the user's code and may panic, and gives what it refers to.
+fn encode_contained<A: Serialize>(value: &A, into: &mut Vec<u8>) -> Result<Kept, TaskErrorKind> {
+    let (encoded, kept) = for_call(|| task::catch(|| code::encode(value, into)));
+    match encoded {
+        Ok(Ok(())) => Ok(kept),
         Ok(Err(error)) => Err(not_encoded(error)),
         Err(panic) => Err(TaskErrorKind::Panicked(panic)),
     }

@@ -1,7 +1,9 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
 use super::code;
-use super::message::{Code, DoneHead, Outcome, Panic};
+use super::message::{Code, Outcome, Panic};
+use super::payload::Payload;
+use super::shared::Kept;
 use crate::error::{TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage};
 use crate::sync::Arc;
 use crate::task::{self, Producer, TaskRef};
@@ -12,15 +14,15 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) code: Code,
-    pub(super) argument: Arc<[u8]>,
+    pub(super) argument: Payload,
     pub(super) context: Option<(Code, Arc<[u8]>)>,
+    /// What argument and context refer to, which has to stay until the task is over.
+    pub(super) kept: Kept,
 }
 
 pub(super) struct Job {
     pub(super) call: Call,
     pub(super) timeout: Option<Duration>,
-    /// What the argument refers to, which has to stay until the task is over.
-    pub(super) _kept: Vec<Arc<dyn std::any::Any + Send + Sync>>,
     sink: Box<dyn Sink>,
 }
 
@@ -35,7 +37,7 @@ impl Job {
         R: Send + 'static,
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
     {
-        Job { call, timeout, _kept: Vec::new(), sink: Box::new(Typed { producer, decode }) }
+        Job { call, timeout, sink: Box::new(Typed { producer, decode }) }
     }
 
     pub(super) fn task(&self) -> &TaskRef {
@@ -48,10 +50,10 @@ impl Job {
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
-    pub(super) fn conclude(self, head: DoneHead, result: &[u8]) {
+    pub(super) fn conclude(self, outcome: Outcome, result: &[u8]) {
         let error = |kind| Err(self.task().error(kind));
-        let outcome = match head.outcome {
-            Outcome::Value => Ok(result),
+        let outcome = match outcome {
+            Outcome::Value(_) => Ok(result),
             Outcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
             Outcome::Cancelled => error(TaskErrorKind::Cancelled),
             Outcome::NotTransferred(stage, cause) => {

@@ -1,6 +1,6 @@
 //! The parent's side of one worker: its process, the socket to it, and what is to be written there.
 
-use super::frame::FrameReader;
+use super::frame::{FrameReader, Violation};
 use super::machine::WorkerId;
 use super::page::Page;
 use crate::error::{DeathCause, WorkerDeath};
@@ -10,12 +10,13 @@ use crate::sys::child::{Child, Ended, Signal, signal_name};
 use crate::sys::{Bell, Link, limits, wait_for};
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 /// Bytes on their way to a worker.
 pub(super) enum Piece {
     Own(Vec<u8>),
     /// A large argument, which is not copied.
-    Shared(Arc<[u8]>),
+    Shared(Arc<Vec<u8>>),
 }
 
 impl Piece {
@@ -54,6 +55,8 @@ pub(super) struct Line {
     child: Child,
     outbox: Mutex<Outbox>,
     pub(super) reader: Mutex<FrameReader>,
+    /// What came through the ring. Apart from the other, in which a frame may be half read.
+    pub(super) ring_reader: Mutex<FrameReader>,
     /// Counts the threads that have served this line: the last one does, and no other.
     turn: AtomicUsize,
     memory_kills: Option<u64>,
@@ -80,10 +83,16 @@ impl Line {
             child,
             outbox: Mutex::new(Outbox::default()),
             reader: Mutex::new(FrameReader::new(most)),
+            ring_reader: Mutex::new(FrameReader::new(most)),
             turn: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
         }
+    }
+
+    /// Whether the worker's process has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.child.has_ended_within(Some(Duration::ZERO))
     }
 
     pub(super) fn process_id(&self) -> u32 {
@@ -157,11 +166,20 @@ impl Line {
         }
     }
 
-    /// Blocks until something can be read or is to be written, or the process has ended. Whether it
-    /// has ended.
-    pub(super) fn wait(&self) -> bool {
+    /// Takes what the worker has put into the ring. Whether there was anything.
+    pub(super) fn look(&self) -> Result<bool, Violation> {
+        let mut bytes = Vec::new();
+        let mut reader = self.ring_reader.lock();
+        self.page.ring().take(&mut bytes)?;
+        reader.append(&bytes);
+        Ok(!bytes.is_empty())
+    }
+
+    /// Blocks until something can be read or is to be written, or the process has ended, or the
+    /// time is up. Whether it has ended.
+    pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
         let is_writing = !self.outbox.lock().pieces.is_empty();
-        match wait_for(&self.link, is_writing, &self.bell, &self.child) {
+        match wait_for(&self.link, is_writing, &self.bell, &self.child, limit) {
             Ok(ready) => {
                 if ready.rung {
                     self.bell.silence();
@@ -204,7 +222,7 @@ impl Line {
 
     /// Waits for the process, which has ended or is ended here, and for nothing else. How it ended.
     pub(super) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
-        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+        const PATIENCE: Duration = Duration::from_secs(2);
         let was_alive = !self.child.has_ended_within(Some(PATIENCE));
         if was_alive {
             self.fault.lock().get_or_insert_with(|| "closing its connection".to_owned());

@@ -1,6 +1,7 @@
 //! What parent and worker say to each other.
 
 use super::frame::{Kind, Violation, put};
+use super::payload::Where;
 use super::slots::Ticket;
 use crate::error::TransferStage;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,7 @@ pub(super) struct CallHead<'a> {
     pub(super) is_announced: bool,
     pub(super) attempt: u32,
     pub(super) label: Option<&'a str>,
+    pub(super) argument: Where,
 }
 
 /// What stands before the result of a call.
@@ -109,19 +111,20 @@ pub(super) struct DoneHead {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Outcome {
-    /// The result follows.
-    Value,
+    /// The result is there.
+    Value(Where),
     Panicked(Panic),
     /// It heeded a request to stop.
     Cancelled,
     NotTransferred(Stage, String),
 }
 
-/// The stages that a worker can speak of.
+/// Where a call failed that came to a worker.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) enum Stage {
     DecodeArgument,
     EncodeResult,
+    DecodeResult,
 }
 
 impl From<Stage> for TransferStage {
@@ -129,6 +132,7 @@ impl From<Stage> for TransferStage {
         match stage {
             Stage::DecodeArgument => TransferStage::DecodeArgument,
             Stage::EncodeResult => TransferStage::EncodeResult,
+            Stage::DecodeResult => TransferStage::DecodeResult,
         }
     }
 }

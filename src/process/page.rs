@@ -1,11 +1,19 @@
 //! The memory that a worker shares with its parent.
 
+use super::ring::Ring;
 use super::slots::Slots;
 use crate::sys::{Mapping, MemoryFile};
 use std::io;
 use std::mem::size_of;
 
-/// A mapped page with the [`Slots`] of one worker.
+/// What lies in it.
+#[repr(C)]
+struct Shared {
+    slots: Slots,
+    ring: Ring,
+}
+
+/// Mapped memory with the [`Slots`] and the [`Ring`] of one worker.
 pub(super) struct Page {
     mapping: Mapping,
     file: MemoryFile,
@@ -14,7 +22,7 @@ pub(super) struct Page {
 impl Page {
     /// A new page, of zeros: no call is on its way.
     pub(super) fn new() -> io::Result<Page> {
-        let file = MemoryFile::create("worker-page", size_of::<Slots>())?;
+        let file = MemoryFile::create("worker-page", size_of::<Shared>())?;
         let mapping = file.map()?;
         Ok(Page { mapping, file })
     }
@@ -23,7 +31,7 @@ impl Page {
     pub(super) fn of_process(process: u32, number: i32) -> io::Result<Page> {
         let file = MemoryFile::of_process(process, number)?;
         let mapping = file.map()?;
-        if mapping.len() < size_of::<Slots>() {
+        if mapping.len() < size_of::<Shared>() {
             return Err(io::Error::other("the shared page is too small"));
         }
         Ok(Page { mapping, file })
@@ -34,10 +42,18 @@ impl Page {
         self.file.number()
     }
 
+    fn shared(&self) -> &Shared {
+        // SAFETY: the mapping is long enough, aligned to a page, lives as long as `self`, and holds
+        // nothing but words and bytes, for which every value is valid.
+        unsafe { self.mapping.start().cast::<Shared>().as_ref() }
+    }
+
     pub(super) fn slots(&self) -> &Slots {
-        // SAFETY: the mapping is as long as a `Slots` at least, aligned to a page, lives as long as
-        // `self`, and holds nothing but atomic words, for which every value is valid.
-        unsafe { self.mapping.start().cast::<Slots>().as_ref() }
+        &self.shared().slots
+    }
+
+    pub(super) fn ring(&self) -> &Ring {
+        &self.shared().ring
     }
 }
 

@@ -101,7 +101,6 @@ impl Pool {
             if is_pending && let Some(entry) = entry.take() {
                 core.jobs.insert(id, entry);
                 core.machine.submit(id, priority, retries);
-                self.act(core);
             }
             is_pending
         };
@@ -119,6 +118,8 @@ impl Pool {
             let refusal = self.refusal().unwrap_or(Refusal::ShutDown);
             return Err(self.hand_back(entry, refusal));
         }
+        // Not within `push`, which runs under the lock of the bound.
+        self.act(self.core.lock());
         Ok(())
     }
 
@@ -140,14 +141,17 @@ impl Pool {
 
     /// The time is over within which the task was to begin.
     fn give_up_waiting(&self, task: &TaskRef, limit: Duration) {
-        if !self.take_back(task) {
-            return;
-        }
-        let mut core = self.core.lock();
         let id = task.address();
-        if core.machine.lent(id).is_some() || task.snapshot().is_running() {
-            return;
-        }
+        let mut core = loop {
+            if !self.take_back(task) || !task.snapshot().is_pending() {
+                return;
+            }
+            let core = self.core.lock();
+            // It may have been sent again meanwhile.
+            if core.machine.lent(id).is_none() {
+                break core;
+            }
+        };
         let Some(entry) = core.jobs.remove(&id) else { return };
         core.machine.forget(id);
         core.failed += 1;
@@ -246,9 +250,10 @@ impl Pool {
             Verdict::Again => None,
             Verdict::Over(id) => core.jobs.remove(&id),
         };
-        if over.is_some() {
+        if let Some(entry) = &over {
             match head.outcome {
-                Outcome::Value => core.finished += 1,
+                _ if entry.job.task().snapshot().is_expired() => core.failed += 1,
+                Outcome::Value(_) => core.finished += 1,
                 Outcome::Cancelled => core.cancelled += 1,
                 _ => core.failed += 1,
             }
@@ -256,7 +261,7 @@ impl Pool {
         self.act(core);
         if let Some(entry) = over {
             entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
-            entry.job.conclude(head, result);
+            entry.job.conclude(head.outcome, result);
         }
         true
     }
@@ -399,8 +404,9 @@ fn take(entry: Option<Entry>, refusal: Refusal) -> (Refusal, Job) {
 impl Owner for Pool {
     fn task_cancelled(&self, task: &TaskRef) {
         let mut core = self.core.lock();
-        core.cancelled += 1;
         let entry = core.jobs.remove(&task.address());
+        // One that the pool cancels itself has been counted when it was taken out.
+        core.cancelled += usize::from(entry.is_some());
         core.machine.forget(task.address());
         self.act(core);
         if let Some(entry) = entry {
@@ -429,7 +435,7 @@ impl Owner for Pool {
                 }
                 return false;
             }
-            core.machine.withdrawn(id);
+            core.machine.taken_back(id, true);
         }
         task.end_lending();
         true

@@ -7,17 +7,20 @@
 //! one with the latest turn does.
 
 use super::bootstrap::VARIABLE;
-use super::frame::{Kind, Violation};
+use super::frame::{FrameReader, Kind, Violation, put};
 use super::line::{Heard, Line, Piece};
 use super::machine::WorkerId;
 use super::message::{
-    Configure, DoneHead, Hello, MOST_HEAD, NotReady, PROTOCOL, Ready, put_message, read_message,
+    Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, put_message,
+    read_message,
 };
 use super::page::Page;
+use super::payload::{Arrived, Where};
 use super::pool::Pool;
+use super::ring::PATIENCE;
 use super::slots::Ticket;
 use crate::error::{BrokenCause, TaskPanic};
-use crate::sync::{Alarm, Arc, thread};
+use crate::sync::{Alarm, Arc, Mutex, thread};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, image, usable_processors};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
@@ -26,6 +29,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::rc::Rc;
+use std::time::Instant;
 
 thread_local! {
     /// The line that this thread serves, by its address.
@@ -84,6 +88,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     command.stdin(far_end);
     command.process_group(0);
 
+    let initializer = settings.initializer.as_ref();
     let configure = Configure {
         index,
         parent: std::process::id(),
@@ -96,7 +101,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
         affinity: settings.affinity.as_ref().map(|affinity| affinity(index)),
         address_space: settings.address_space,
         memory: settings.memory,
-        initializer: settings.initializer.clone(),
+        initializer: initializer.map(|(code, argument, _)| (*code, argument.clone())),
         finalizer: settings.finalizer,
     };
     // The longest frame is a result with what stands before it.
@@ -119,29 +124,40 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     let host = LineHost { pool: Arc::clone(pool), line: Arc::clone(line) };
     task::set_host(Some(Rc::new(host)));
     let mut has_ended = false;
+    // Until when something may come into the ring that the worker does not ring for.
+    let mut looks_until: Option<Instant> = None;
     loop {
+        // Taken before the look, so that the last look is one after that time.
+        let now = Instant::now();
         let heard = line.hear();
+        let has_found = line.look().unwrap_or_else(|violation| {
+            pool.accuse(line, violation.to_string());
+            false
+        });
         loop {
             // One at a time: a stand-in goes on with the next.
-            let frame = match line.reader.lock().next() {
-                Ok(Some((kind, body))) => Some((kind, body.to_vec())),
-                Ok(None) => None,
-                Err(violation) => {
-                    pool.accuse(line, violation.to_string());
-                    None
+            let frame = next_frame(&line.reader).transpose();
+            let frame = frame.or_else(|| next_frame(&line.ring_reader).transpose());
+            let received = match frame {
+                None => break,
+                Some(Ok((kind, body))) => {
+                    if kind == Kind::Hello {
+                        pool.forget_alarm(alarm.take());
+                    }
+                    receive(pool, line, kind, &body)
                 }
+                Some(Err(violation)) => Err(violation),
             };
-            let Some((kind, body)) = frame else { break };
-            if kind == Kind::Hello {
-                pool.forget_alarm(alarm.take());
-            }
-            if let Err(violation) = receive(pool, line, kind, &body) {
-                pool.accuse(line, violation.to_string());
-                break;
-            }
             if line.turn() != turn {
                 return task::set_host(None);
             }
+            if let Err(violation) = received {
+                pool.accuse(line, violation.to_string());
+                break;
+            }
+        }
+        if has_found || heard == Heard::Bytes {
+            looks_until = Some(now + PATIENCE);
         }
         match heard {
             Heard::Bytes => continue,
@@ -149,13 +165,21 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             Heard::Nothing if has_ended => break,
             Heard::Nothing => {
                 line.flush(true);
-                has_ended = line.wait();
+                looks_until = looks_until.filter(|until| now <= *until);
+                let limit = looks_until.map(|until| until.saturating_duration_since(now));
+                has_ended = line.wait(limit);
             }
         }
     }
     pool.forget_alarm(alarm);
     pool.died(line);
     task::set_host(None);
+}
+
+/// The next whole frame, copied, so that the reader is free while it is handled.
+fn next_frame(reader: &Mutex<FrameReader>) -> Result<Option<(Kind, Vec<u8>)>, Violation> {
+    let mut reader = reader.lock();
+    Ok(reader.next()?.map(|(kind, body)| (kind, body.to_vec())))
 }
 
 fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Violation> {
@@ -194,10 +218,33 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
             known(pool.begun(line.worker, Ticket::of_parts(ticket)))
         }
         Kind::Done => {
-            let (head, result): (DoneHead, _) = read_message(body)?;
-            known(pool.done(line.worker, head, result))
+            let (mut head, result): (DoneHead, _) = read_message(body)?;
+            let Outcome::Value(place) = head.outcome else {
+                return known(pool.done(line.worker, head, result));
+            };
+            let arrived = Arrived::from(line.process_id(), place, result);
+            if arrived.is_err() && line.has_ended() {
+                // It was killed before its outcome could be had: the task is lost with it.
+                return Ok(());
+            }
+            if matches!(place, Where::File(..)) {
+                let mut frame = Vec::new();
+                put(&mut frame, Kind::Opened, &[], 0);
+                line.push(Piece::Own(frame));
+                line.flush(true);
+            }
+            match &arrived {
+                Ok(arrived) => known(pool.done(line.worker, head, arrived.bytes())),
+                Err(error) => {
+                    let why = format!("its shared memory cannot be opened: {error}");
+                    head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
+                    known(pool.done(line.worker, head, &[]))
+                }
+            }
         }
-        Kind::Configure | Kind::Call | Kind::Retire => {
+        // What is there has been looked at already.
+        Kind::Look => Ok(()),
+        Kind::Configure | Kind::Call | Kind::Opened | Kind::Retire => {
             Err(Violation::Nonsense("a frame that only a parent sends"))
         }
     }

@@ -2,6 +2,7 @@
 
 use super::machine::OnWorkerDeath;
 use super::message::Code;
+use super::shared::Kept;
 use crate::executor::WhenFull;
 use crate::queue::Order;
 use crate::sync::Arc;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Captures what a call is to be made within.
-pub(super) type Capture = Box<dyn Fn() -> Result<Arc<[u8]>, String> + Send + Sync>;
+pub(super) type Capture = Box<dyn Fn() -> Result<(Arc<[u8]>, Kept), String> + Send + Sync>;
 pub(super) type EnvironmentOf = Box<dyn Fn(usize) -> Vec<(OsString, OsString)> + Send + Sync>;
 pub(super) type AffinityOf = Box<dyn Fn(usize) -> Vec<usize> + Send + Sync>;
 
@@ -31,7 +32,8 @@ pub(super) struct Settings {
     pub(super) capacity: Option<usize>,
     pub(super) when_full: WhenFull,
     pub(super) order: Order,
-    pub(super) initializer: Option<(Code, Vec<u8>)>,
+    /// With what its argument refers to, as workers are started as long as the pool exists.
+    pub(super) initializer: Option<(Code, Vec<u8>, Kept)>,
     pub(super) finalizer: Option<Code>,
     pub(super) context: Option<(Code, Capture)>,
     pub(super) environment: Vec<(OsString, OsString)>,

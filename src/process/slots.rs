@@ -22,7 +22,11 @@
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many calls can be on their way to one worker.
+#[cfg(not(concurrent_futures_loom))]
 pub(super) const SLOTS: usize = 64;
+/// A model needs no more.
+#[cfg(concurrent_futures_loom)]
+pub(super) const SLOTS: usize = 2;
 
 const SENT: usize = 1;
 const BEGUN: usize = 2;

@@ -8,10 +8,13 @@ use super::bootstrap::Marker;
 use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, put};
 use super::message::{
-    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage,
-    bytes_of, cut, put_message, read_message,
+    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
+    put_message, read_message,
 };
 use super::page::Page;
+use super::payload::{Arrived, LARGE, LargeFile, Where};
+use super::ring::QUIET;
+use super::shared;
 use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
@@ -19,13 +22,17 @@ use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, Link, child, image, limits};
 use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::process::exit;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a worker's process ends with if it cannot go on.
 const CANNOT_GO_ON: i32 = 70;
+
+/// How long a worker without calls keeps the shared memory that earlier ones have brought.
+const KEEP_SHARED: Duration = Duration::from_millis(100);
 
 /// How many pools stand above this process, and how many may.
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
@@ -75,7 +82,8 @@ pub fn attempt() -> u32 {
 
 /// Is a worker until its end.
 pub(super) fn main(marker: &Marker) -> ! {
-    child::ignore_pipe_and_interrupt();
+    // The terminal's interrupt does not come here, for each worker leads a group of its own.
+    child::ignore_pipe();
     match Worker::new(marker) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
@@ -94,6 +102,11 @@ struct Worker {
     page: Arc<Page>,
     configure: Configure,
     host: Rc<WorkerHost>,
+    /// There is something in the ring that the parent has not been told of.
+    is_untold: bool,
+    told: Instant,
+    /// What the parent has said while it was not its turn.
+    aside: VecDeque<(Kind, Vec<u8>)>,
 }
 
 impl Worker {
@@ -127,7 +140,17 @@ impl Worker {
         task::install_hook();
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
-        Ok(Worker { link, reader, page, configure, host })
+        let told = Instant::now();
+        Ok(Worker {
+            link,
+            reader,
+            page,
+            configure,
+            host,
+            is_untold: false,
+            told,
+            aside: VecDeque::new(),
+        })
     }
 
     fn serve(mut self) -> ! {
@@ -140,25 +163,31 @@ impl Worker {
             exit(CANNOT_GO_ON);
         }
         loop {
-            // The frame is taken out of the reader, for the call may take a while.
-            let frame = match self.reader.next() {
-                Ok(Some((kind, body))) => Some((kind, body.to_vec())),
-                Ok(None) => None,
-                Err(violation) => leave(&format!("the parent sent {violation}")),
-            };
-            match frame {
+            match self.next_frame() {
                 None => {
-                    match fill(&self.link, &mut self.reader) {
-                        Ok(()) => {}
-                        // So are the task's own children, in a moment.
-                        Err(error) if is_parent_gone(&error) => child::kill_own_group(),
-                        Err(error) => leave(&format!("a task has closed its connection: {error}")),
+                    if self.is_untold {
+                        self.tell();
                     }
+                    // Nothing to do: what calls have brought is kept no longer than a while.
+                    if shared::keeps_any() && !self.link.is_readable_within(KEEP_SHARED) {
+                        shared::let_go();
+                    }
+                    self.fill_or_end();
                 }
                 Some((Kind::Call, body)) => self.call(body),
                 Some((Kind::Retire, _)) => self.retire(),
                 Some((kind, _)) => leave(&format!("the parent sent a frame of kind {kind:?}")),
             }
+        }
+    }
+
+    /// Waits for bytes from the parent.
+    fn fill_or_end(&mut self) {
+        match fill(&self.link, &mut self.reader) {
+            Ok(()) => {}
+            // So are the task's own children, in a moment.
+            Err(error) if is_parent_gone(&error) => child::kill_own_group(),
+            Err(error) => leave(&format!("a task has closed its connection: {error}")),
         }
     }
 
@@ -201,6 +230,38 @@ impl Worker {
         }
     }
 
+    /// The next frame, if one is there; those that were put aside come first.
+    fn next_frame(&mut self) -> Option<(Kind, Vec<u8>)> {
+        self.aside.pop_front().or_else(|| self.read_frame())
+    }
+
+    fn read_frame(&mut self) -> Option<(Kind, Vec<u8>)> {
+        match self.reader.next() {
+            Ok(frame) => frame.map(|(kind, body)| (kind, body.to_vec())),
+            Err(violation) => leave(&format!("the parent sent {violation}")),
+        }
+    }
+
+    /// Waits until the parent has opened a large outcome. What else it says is put aside.
+    fn wait_until_opened(&mut self) {
+        loop {
+            match self.read_frame() {
+                Some((Kind::Opened, _)) => return,
+                Some(other) => self.aside.push_back(other),
+                None => self.fill_or_end(),
+            }
+        }
+    }
+
+    /// Tells the parent to look into the ring.
+    fn tell(&mut self) {
+        self.is_untold = false;
+        self.told = Instant::now();
+        let mut frame = Vec::new();
+        put(&mut frame, Kind::Look, &[], 0);
+        self.send(&frame);
+    }
+
     fn call(&mut self, body: Vec<u8>) {
         let Ok((head, _)) = head_of(&body) else {
             leave("the parent sent a call that cannot be decoded");
@@ -220,7 +281,7 @@ impl Worker {
         ATTEMPT.set(attempt);
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
-        let (outcome, result) = run(label, body);
+        let (outcome, result) = run(label, body, self.configure.parent);
         let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.host.current.set(None);
         ATTEMPT.set(0);
@@ -237,16 +298,25 @@ impl Worker {
             .configure
             .memory
             .is_some_and(|most| limits::resident_bytes().is_some_and(|bytes| bytes > most));
+        let large = if result.len() >= LARGE { LargeFile::new(&result) } else { None };
+        let (outcome, result) = match (outcome, &large) {
+            (Outcome::Value(_), Some(file)) => (Outcome::Value(file.place()), Vec::new()),
+            (outcome, _) => (outcome, result),
+        };
         let done = DoneHead { ticket: parts, nanoseconds, is_too_large, outcome };
-        const COPIED: usize = 64 << 10;
-        let head = bytes_of(&done);
-        put(&mut frame, Kind::Done, &head, result.len());
-        if result.len() <= COPIED {
-            frame.extend_from_slice(&result);
-            self.send(&frame);
+        frame.clear();
+        put_message(&mut frame, Kind::Done, &done, result.len());
+        if large.is_none() && self.page.ring().put(&frame, &result) {
+            self.is_untold = true;
+            if self.told.elapsed() > QUIET {
+                self.tell();
+            }
         } else {
             self.send(&frame);
             self.send(&result);
+        }
+        if large.is_some() {
+            self.wait_until_opened();
         }
     }
 
@@ -294,6 +364,7 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
 /// are in every pool.
 struct Running {
     frame: Vec<u8>,
+    parent: u32,
 }
 
 impl Body for Running {
@@ -303,7 +374,12 @@ impl Body for Running {
     fn guard(&mut self) {}
 
     fn run(self) -> Self::Output {
-        let (head, argument) = head_of(&self.frame)?;
+        let (head, behind) = head_of(&self.frame)?;
+        let arrived = Arrived::from(self.parent, head.argument, behind).map_err(|error| {
+            let why = format!("its shared memory cannot be opened: {error}");
+            (Stage::DecodeArgument, why)
+        })?;
+        let argument = arrived.bytes();
         let mut result = Vec::new();
         match head.context {
             None => code::enter(head.code, argument, &mut result)?,
@@ -326,14 +402,15 @@ fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
     read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
 }
 
-fn run(label: Option<Arc<str>>, frame: Vec<u8>) -> (Outcome, Vec<u8>) {
+fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Vec<u8>) {
     let extras = Extras { label, ..Extras::default() };
-    let (task, handle) = Fresh::new(Running { frame }, OwnerId::NOBODY, extras.shared()).split();
+    let (task, handle) =
+        Fresh::new(Running { frame, parent }, OwnerId::NOBODY, extras.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
     match handle.take() {
-        Ok(Ok(result)) => (Outcome::Value, result),
+        Ok(Ok(result)) => (Outcome::Value(Where::Here), result),
         Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Vec::new()),
         Err(error) if error.is_cancelled() => (Outcome::Cancelled, Vec::new()),
         Err(error) => (Outcome::Panicked(describe(&error)), Vec::new()),

@@ -38,7 +38,7 @@ pub(crate) use timer::{Alarm, Timer};
 pub(crate) mod global {
     pub(crate) use parking_lot::{Mutex, RwLock};
     pub(crate) use std::sync::Once;
-    #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-    pub(crate) use std::sync::OnceLock;
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+    #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+    pub(crate) use std::sync::{OnceLock, atomic::AtomicU64};
 }

@@ -4,11 +4,12 @@
 //! might share.
 
 use super::child::Child;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// One end of a stream of bytes in both directions.
 #[derive(Debug)]
@@ -84,6 +85,14 @@ impl Link {
         }
     }
 
+    /// Whether there is something to receive, be it the end, within so long a time.
+    pub(crate) fn is_readable_within(&self, limit: Duration) -> bool {
+        let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
+        let found = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&limit));
+        // A failure is no reason to go on waiting here.
+        !matches!(found, Ok(0))
+    }
+
     /// For the case that somebody has set the flag that this module does not rely on.
     fn wait_until(&self, what: PollFlags) -> io::Result<()> {
         restarting(|| poll(&mut [PollFd::new(&self.0, what)], None)).map(drop)
@@ -133,13 +142,14 @@ pub(crate) struct Ready {
     pub(crate) ended: bool,
 }
 
-/// Waits, without limit, until one of several things has happened. All of them last: a link that has
+/// Waits, for `limit` at most if there is one, until one of several things has happened. All of them last: a link that has
 /// ended stays readable, a child that has ended stays so, and the bell rings until it is silenced.
 pub(crate) fn wait_for(
     link: &Link,
     for_writing: bool,
     bell: &Bell,
     child: &Child,
+    limit: Option<Duration>,
 ) -> io::Result<Ready> {
     let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     let for_link = if for_writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
@@ -148,7 +158,8 @@ pub(crate) fn wait_for(
         PollFd::new(&bell.0, PollFlags::IN),
         PollFd::from_borrowed_fd(child.process_descriptor(), PollFlags::IN),
     ];
-    restarting(|| poll(&mut sources, None))?;
+    let limit = limit.and_then(|it| Timespec::try_from(it).ok());
+    restarting(|| poll(&mut sources, limit.as_ref()))?;
     let [link, bell, child] = sources.map(|it| it.revents());
     Ok(Ready {
         readable: link.intersects(PollFlags::IN | hung_up),
@@ -186,7 +197,6 @@ mod tests {
     use crate::sys::tests::{again, is_again};
     use std::process::{Command, Stdio};
     use std::thread;
-    use std::time::Duration;
 
     const NONE: Ready = Ready { readable: false, writable: false, rung: false, ended: false };
 
@@ -261,6 +271,17 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_received_is_waited_for_within_a_limit() {
+        let (own, other) = linked();
+        assert!(!own.is_readable_within(Duration::from_millis(1)));
+        other.send_all(b"x").unwrap();
+        assert!(own.is_readable_within(Duration::from_secs(3600)));
+        assert_eq!(own.receive(&mut [0; 8]).unwrap(), 1);
+        drop(other);
+        assert!(own.is_readable_within(Duration::from_secs(3600)));
+    }
+
+    #[test]
     fn a_closed_link_is_an_end_and_an_error_but_no_signal() {
         let (own, other) = linked();
         other.send_all(b"last").unwrap();
@@ -323,15 +344,15 @@ mod tests {
         let (own, other) = linked();
         let bell = Bell::new().unwrap();
         let child = sleeper();
-        let ready = wait_for(&own, true, &bell, &child).unwrap();
+        let ready = wait_for(&own, true, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { writable: true, ..NONE });
         fill(&own);
         other.send_all(b"x").unwrap();
-        let ready = wait_for(&own, true, &bell, &child).unwrap();
+        let ready = wait_for(&own, true, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { readable: true, ..NONE });
         own.receive(&mut [0; 8]).unwrap();
         drop(other);
-        let ready = wait_for(&own, false, &bell, &child).unwrap();
+        let ready = wait_for(&own, false, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { readable: true, ..NONE });
         child.signal_group(Signal::Kill);
         child.wait();
@@ -343,16 +364,16 @@ mod tests {
         let bell = Bell::new().unwrap();
         let child = sleeper();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
+            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child, None).unwrap());
             thread::sleep(Duration::from_millis(20));
             bell.ring();
             bell.ring();
             assert_eq!(waiting.join().unwrap(), Ready { rung: true, ..NONE });
         });
-        assert!(wait_for(&own, true, &bell, &child).unwrap().rung);
+        assert!(wait_for(&own, true, &bell, &child, None).unwrap().rung);
         bell.silence();
         bell.silence();
-        assert!(!wait_for(&own, true, &bell, &child).unwrap().rung);
+        assert!(!wait_for(&own, true, &bell, &child, None).unwrap().rung);
         child.signal_group(Signal::Kill);
         child.wait();
     }
@@ -363,7 +384,7 @@ mod tests {
         let bell = Bell::new().unwrap();
         let child = sleeper();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child).unwrap());
+            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child, None).unwrap());
             thread::sleep(Duration::from_millis(20));
             child.signal_group(Signal::Kill);
             assert_eq!(waiting.join().unwrap(), Ready { ended: true, ..NONE });

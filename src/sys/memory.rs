@@ -3,7 +3,7 @@
 //! A file can never shrink, so that whoever maps it can rely on its length. Once sealed, its bytes
 //! never change either, and can be had as a slice.
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use std::io;
@@ -35,22 +35,19 @@ impl MemoryFile {
     /// Opens a file that another process, or this one, has open under this number; for reading and
     /// writing if that is possible, or else for reading.
     pub(crate) fn of_process(process: u32, number: i32) -> io::Result<Self> {
-        let path = format!("/proc/{process}/fd/{number}");
-        let open = |access| {
-            let flags = access | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-            rustix::fs::open(&*path, flags, Mode::empty())
-        };
-        let file = match open(OFlags::RDWR) {
-            Err(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::TXTBSY) => open(OFlags::RDONLY)?,
-            other => other?,
-        };
-        let status = rustix::fs::fstat(&file)?;
-        if !rustix::fs::FileType::from_raw_mode(status.st_mode).is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of memory"));
-        }
-        let len = usize::try_from(status.st_size)
-            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        Ok(MemoryFile { file, len })
+        Found::look(process, number)?.open()
+    }
+
+    /// Like [`of_process`](Self::of_process), unless it is not the file with this key; whatever else
+    /// it is, is not opened.
+    pub(crate) fn with_key(process: u32, number: i32, key: Key) -> io::Result<Option<Self>> {
+        let found = Found::look(process, number)?;
+        if key_of(&found.status) == key { found.open().map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a process still has the file with this key open under this number.
+    pub(crate) fn is_open_in(process: u32, number: i32, key: Key) -> bool {
+        rustix::fs::stat(path_of(process, number)).is_ok_and(|status| key_of(&status) == key)
     }
 
     /// Writes all of `bytes`, which have to end within the file.
@@ -95,12 +92,9 @@ impl MemoryFile {
         self.file.as_raw_fd()
     }
 
-    /// What tells this file from every other one on this machine, as long as it exists: device and
-    /// inode.
-    pub(crate) fn key(&self) -> io::Result<(u64, u64)> {
-        let status = rustix::fs::fstat(&self.file)?;
-        #[allow(clippy::unnecessary_cast)] // They are shorter on some systems.
-        Ok((status.st_dev as u64, status.st_ino as u64))
+    /// What tells this file from every other one.
+    pub(crate) fn key(&self) -> io::Result<Key> {
+        Ok(key_of(&rustix::fs::fstat(&self.file)?))
     }
 
     /// All of the file, shared with whoever else maps it. An error unless the file can never
@@ -120,6 +114,48 @@ impl MemoryFile {
         // Kernels before 6.7 take every shared mapping for one that might become writable, and
         // refuse it for a sealed file. A private one that nobody writes to shares the same pages.
         Mapping::new(&self.file, self.len, ProtFlags::READ, MapFlags::PRIVATE).map(SealedMapping)
+    }
+}
+
+/// What tells a file from every other one on this machine, as long as it exists: device and inode.
+pub(crate) type Key = (u64, u64);
+
+#[allow(clippy::unnecessary_cast)] // They are shorter on some systems.
+fn key_of(status: &Stat) -> Key {
+    (status.st_dev as u64, status.st_ino as u64)
+}
+
+fn path_of(process: u32, number: i32) -> String {
+    format!("/proc/{process}/fd/{number}")
+}
+
+/// A file that was found but not opened yet, which might do something to it: it may be anything.
+struct Found {
+    place: OwnedFd,
+    status: Stat,
+}
+
+impl Found {
+    fn look(process: u32, number: i32) -> io::Result<Found> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let place = rustix::fs::open(path_of(process, number), flags, Mode::empty())?;
+        let status = rustix::fs::fstat(&place)?;
+        Ok(Found { place, status })
+    }
+
+    fn open(self) -> io::Result<MemoryFile> {
+        if !rustix::fs::FileType::from_raw_mode(self.status.st_mode).is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of memory"));
+        }
+        let len = usize::try_from(self.status.st_size)
+            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let path = format!("/proc/self/fd/{}", self.place.as_raw_fd());
+        let open = |access| rustix::fs::open(&*path, access | OFlags::CLOEXEC, Mode::empty());
+        let file = match open(OFlags::RDWR) {
+            Err(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::TXTBSY) => open(OFlags::RDONLY)?,
+            other => other?,
+        };
+        Ok(MemoryFile { file, len })
     }
 }
 
@@ -179,15 +215,7 @@ impl Drop for Mapping {
 pub(crate) struct SealedMapping(Mapping);
 
 impl SealedMapping {
-    /// The address of the first byte, which begins a page.
-    pub(crate) fn start(&self) -> NonNull<u8> {
-        self.0.start
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len
-    }
-
+    /// They begin at a page.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: that many bytes are mapped as long as `self` lives, can be read, and are never
         // written to, here or elsewhere: the file is sealed, and was found so before it was mapped.
@@ -228,10 +256,7 @@ mod tests {
         assert!(file.is_sealed());
         let mapping = file.map_sealed().unwrap();
         assert_eq!(mapping.bytes(), b"for ever");
-        assert_eq!(
-            (mapping.start().as_ptr().cast_const(), mapping.len()),
-            (mapping.bytes().as_ptr(), 8)
-        );
+        assert_eq!(mapping.bytes().as_ptr().addr() % 4096, 0);
         assert!(file.write_all_at(b"x", 0).is_err());
         assert!(file.map().is_err());
         drop(file);
@@ -276,6 +301,20 @@ mod tests {
         let third = MemoryFile::of_process(std::process::id(), file.number()).unwrap();
         assert_eq!(third.map_sealed().unwrap().bytes(), b"four");
         assert_ne!(sealed(b"four").key().unwrap(), file.key().unwrap());
+    }
+
+    #[test]
+    fn a_file_is_found_by_its_key_and_no_other_in_its_place() {
+        let process = std::process::id();
+        let file = sealed(b"four");
+        let (number, key) = (file.number(), file.key().unwrap());
+        let found = MemoryFile::with_key(process, number, key).unwrap().unwrap();
+        assert_eq!(found.map_sealed().unwrap().bytes(), b"four");
+        assert!(MemoryFile::is_open_in(process, number, key));
+        assert!(MemoryFile::with_key(process, number, (key.0, key.1 + 1)).unwrap().is_none());
+        assert!(!MemoryFile::is_open_in(process, number, (key.0 + 1, key.1)));
+        assert!(!MemoryFile::is_open_in(process, i32::MAX, key));
+        assert!(!MemoryFile::is_open_in(0, number, key));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) mod memory;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) use {
     link::{Bell, Link, wait_for},
-    memory::{Mapping, MemoryFile},
+    memory::{Key, Mapping, MemoryFile, SealedMapping},
 };
 
 use crate::sync::global::{AtomicUsize, Ordering};

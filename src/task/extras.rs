@@ -21,6 +21,8 @@ pub(crate) enum Source {
 pub(crate) struct Extras {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) timeout: Option<Duration>,
+    /// How long it may wait for a worker.
+    pub(crate) begin_within: Option<Duration>,
     pub(crate) on_unobserved: Option<Unobserved>,
     /// The task borrows the state of the worker that runs it.
     pub(crate) needs_state: bool,
@@ -34,6 +36,7 @@ impl Extras {
         Extras {
             label: self.label.clone(),
             timeout: self.timeout,
+            begin_within: self.begin_within,
             on_unobserved: self.on_unobserved.clone(),
             needs_state: self.needs_state,
             source: Mutex::default(),
@@ -49,6 +52,7 @@ impl Extras {
     pub(crate) fn shared(self) -> Option<Arc<Extras>> {
         let is_plain = self.label.is_none()
             && self.timeout.is_none()
+            && self.begin_within.is_none()
             && self.on_unobserved.is_none()
             && !self.needs_state;
         (!is_plain).then(|| Arc::new(self))

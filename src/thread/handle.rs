@@ -490,6 +490,7 @@ fn extras_for(pool: &Pool, options: TaskOptions) -> Extras {
     Extras {
         label: options.label.map(Arc::from),
         timeout: options.timeout,
+        begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         ..Extras::default()
     }

@@ -87,7 +87,7 @@ impl ThreadPoolExecutor {
     /// assert_eq!(
     ///     error.to_string(),
     ///     "max_workers must be at least 1; \
-    ///      `ThreadPoolExecutor::default()` has one for every processor"
+    ///      leave it out of the builder to have one for every processor"
     /// );
     /// ```
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {

@@ -9,7 +9,7 @@ use super::seat::Seat;
 use super::settings::Settings;
 use super::worker;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
-use crate::executor::{Admission, Bound, Patience, Stats, expire};
+use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, expire};
 use crate::queue::Queue;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
@@ -40,6 +40,7 @@ pub(super) struct Pool {
     /// Held by whoever joins threads that have left.
     joining: Mutex<()>,
     timer: Timer,
+    begin_limits: BeginLimits,
     this: Weak<Pool>,
 }
 
@@ -58,6 +59,7 @@ impl Pool {
             threads: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
             timer: Timer::new(),
+            begin_limits: BeginLimits::default(),
             this: this.clone(),
             settings,
         })
@@ -93,6 +95,7 @@ impl Pool {
         if is_closed() {
             return Err(self.refusal().unwrap_or(Refusal::ShutDown));
         }
+        self.watch_begin(&task)?;
         let push = || {
             let is_pending = task.enqueue();
             if is_pending {
@@ -141,11 +144,44 @@ impl Pool {
             return Err(refusal);
         }
         for task in tasks {
+            self.watch_begin(&task)?;
             if task.enqueue() {
                 self.queue.push(task, priority);
             }
         }
         self.summon()
+    }
+
+    /// Sees that the task fails in time if it has to begin within some time and does not.
+    fn watch_begin(&self, task: &TaskRef) -> Result<(), Refusal> {
+        let pool = self.this.clone();
+        let give_up = move |late: &TaskRef| {
+            if let Some(pool) = pool.upgrade() {
+                pool.give_up_waiting(late);
+            }
+        };
+        self.begin_limits
+            .watch(&self.timer, task, give_up)
+            .map_err(|error| Refusal::NoWorker(Arc::new(error)))
+    }
+
+    /// The time is over within which the task was to begin.
+    fn give_up_waiting(&self, task: &TaskRef) {
+        self.begin_limits.met(&self.timer, task);
+        let limit = task.extras().and_then(|extras| extras.begin_within).unwrap_or_default();
+        let Some(pool) = self.this.upgrade() else { return };
+        let late = task.clone();
+        // Dropping the call, and telling whoever waits, is other people's code.
+        apart("not begun", move || {
+            let Some(begun) = late.begin() else { return };
+            let was_queued = late.snapshot().is_queued();
+            begun.fail(late.error(TaskErrorKind::NotBegun { limit }));
+            // ORDERING: relaxed; a count that guards nothing.
+            pool.failed.fetch_add(1, Ordering::Relaxed);
+            if was_queued {
+                pool.count_stale();
+            }
+        });
     }
 
     pub(super) fn is_bounded(&self) -> bool {
@@ -240,6 +276,7 @@ impl Pool {
     /// Runs a task that this thread has begun, on behalf of a worker.
     pub(super) fn run(&self, seat: &Seat, task: &TaskRef, begun: Begun<'_>) -> End {
         seat.count_begun();
+        self.begin_limits.met(&self.timer, task);
         let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
             Some(Some(at)) => {
                 let late = task.clone();
@@ -358,6 +395,7 @@ impl Pool {
 
     /// Fails a task that was taken and has just been popped, because it cannot be run any more.
     fn lose(&self, task: &TaskRef, refusal: &Refusal) {
+        self.begin_limits.met(&self.timer, task);
         let Some(begun) = task.begin() else {
             return self.forget_stale();
         };
@@ -372,6 +410,7 @@ impl Pool {
 
     /// Fails a task that [`enqueue`](Self::enqueue) did not take, if nobody has begun it.
     pub(super) fn refuse(&self, task: &TaskRef, refusal: &Refusal) {
+        self.begin_limits.met(&self.timer, task);
         if let Some(begun) = task.begin() {
             begun.fail(task.error(TaskErrorKind::Refused(refusal.clone())));
             if task.snapshot().is_queued() {
@@ -454,7 +493,8 @@ impl Pool {
 }
 
 impl Owner for Pool {
-    fn task_cancelled(&self, _task: &TaskRef) {
+    fn task_cancelled(&self, task: &TaskRef) {
+        self.begin_limits.met(&self.timer, task);
         // ORDERING: relaxed; a count that guards nothing.
         self.cancelled.fetch_add(1, Ordering::Relaxed);
         self.count_stale();

@@ -5,7 +5,7 @@ use crate::source::{Source, rust};
 use std::collections::BTreeSet;
 
 /// The rooms, from the ground floor up. An import may only point to a lower row.
-const ROWS: [&[&str]; 9] = [
+const ROWS: [&[&str]; 10] = [
     &["error"],
     &["sync"],
     &["sys"],
@@ -14,6 +14,7 @@ const ROWS: [&[&str]; 9] = [
     &["future"],
     &["executor"],
     &["thread", "process"],
+    &["any_executor"],
     &["lib"],
 ];
 
@@ -37,13 +38,16 @@ const PRIMITIVES: [&str; 12] = [
 const ERRORS_MAY_NAME: [&str; 3] = ["std::sync::Arc", "std::sync::Mutex", "std::sync::PoisonError"];
 
 /// Where `unsafe` may stand: a file, or all of a folder.
-const UNSAFE_FILES: [&str; 6] = [
+const UNSAFE_FILES: [&str; 9] = [
     "sys/",
     "task/",
     "thread/scope.rs",
     "process/bootstrap.rs",
     "process/code.rs",
     "process/page.rs",
+    "process/ring.rs",
+    "process/shared/plain.rs",
+    "process/shared/word.rs",
 ];
 
 pub(crate) const MOST_LINES: usize = 600;

@@ -1,0 +1,152 @@
+//! What happens to tasks: they come, are cancelled, taken back, begun, stopped, and come back.
+
+use super::task::{Stop, Task, TaskId, key};
+use super::worker::WorkerId;
+use super::{Action, Machine, Return, Verdict};
+use crate::process::slots::Ticket;
+use std::time::Duration;
+
+impl Machine {
+    pub(crate) fn submit(&mut self, task: TaskId, priority: i32, retries: u32) {
+        self.sequence += 1;
+        let key = key(self.rules.order, priority, self.sequence);
+        self.tasks.insert(task, Task::new(key, retries));
+        self.queue.insert(key, task);
+        if self.workers.is_empty() {
+            self.is_refused = false;
+        }
+        self.is_unsettled = true;
+    }
+
+    /// The task was cancelled while it was queued, or should not be sent after all.
+    pub(crate) fn forget(&mut self, task: TaskId) {
+        let Some(gone) = self.tasks.remove(&task) else { return };
+        self.queue.remove(&gone.key);
+        self.unsend(gone.sent);
+        self.is_unsettled = true;
+    }
+
+    /// The worker was kept from beginning the call, or was not.
+    pub(crate) fn taken_back(&mut self, task: TaskId, was_kept: bool) {
+        if was_kept {
+            self.put_back(task);
+        } else {
+            self.begun(task);
+        }
+    }
+
+    /// The task has begun.
+    pub(crate) fn begun(&mut self, task: TaskId) {
+        let Some(it) = self.tasks.get_mut(&task) else { return };
+        let is_news = !std::mem::replace(&mut it.begun, true);
+        if is_news
+            && it.stop == Stop::Asked
+            && let Some((worker, ticket)) = it.sent
+        {
+            self.ask_to_stop(task, worker, ticket);
+        }
+    }
+
+    /// A call came back. `is_too_large` says that the worker should be replaced.
+    pub(crate) fn returned(
+        &mut self,
+        worker: WorkerId,
+        ticket: Ticket,
+        how: Return,
+        duration: Duration,
+        is_too_large: bool,
+    ) -> Verdict {
+        let Some(task) = self.task_of(worker, ticket) else {
+            return Verdict::Unknown;
+        };
+        if let Some(it) = self.workers.get_mut(&worker) {
+            it.has_done(ticket, duration, &self.rules);
+            it.is_worn |= is_too_large;
+        }
+        let verdict = match self.tasks.get_mut(&task) {
+            Some(it) if how == Return::Failed && it.may_retry() => {
+                it.retry();
+                self.put_back(task);
+                Verdict::Again
+            }
+            _ => {
+                self.tasks.remove(&task);
+                Verdict::Over(task)
+            }
+        };
+        if is_too_large {
+            self.withdraw_from(worker);
+        }
+        self.is_unsettled = true;
+        verdict
+    }
+
+    /// Somebody wants a task to stop: one that is running, or has begun before and waits to be tried
+    /// again.
+    pub(crate) fn stop(&mut self, task: TaskId) {
+        let Some(it) = self.tasks.get_mut(&task) else { return };
+        if it.stop != Stop::No {
+            return;
+        }
+        it.stop = Stop::Asked;
+        let begun = it.begun;
+        match it.sent {
+            None => self.put_back(task),
+            Some((worker, ticket)) if begun => self.ask_to_stop(task, worker, ticket),
+            // The answer decides which of the two.
+            Some((worker, ticket)) => {
+                self.actions.push_back(Action::TakeBack { task, worker, ticket });
+            }
+        }
+        self.is_unsettled = true;
+    }
+
+    fn ask_to_stop(&mut self, task: TaskId, worker: WorkerId, ticket: Ticket) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.give_notice(ticket);
+        }
+        self.actions.push_back(Action::AskToStop { task, worker, ticket });
+        // Those behind it should not be lost with it.
+        self.withdraw_from(worker);
+    }
+
+    /// The grace time is over that was given to this call.
+    pub(crate) fn grace_is_over(&mut self, task: TaskId, worker: WorkerId, ticket: Ticket) {
+        let Some(it) = self.tasks.get_mut(&task) else { return };
+        if it.sent != Some((worker, ticket)) {
+            return;
+        }
+        let hard = match it.stop {
+            Stop::No | Stop::Killed => return,
+            Stop::Asked => false,
+            Stop::Ended => true,
+        };
+        it.stop = if hard { Stop::Killed } else { Stop::Ended };
+        self.end(worker, Some((task, ticket)), hard);
+    }
+
+    /// Puts a task into the queue that has not begun, or is tried again; but a task that was to stop
+    /// is over.
+    pub(super) fn put_back(&mut self, task: TaskId) {
+        self.is_unsettled = true;
+        let Some(it) = self.tasks.get_mut(&task) else { return };
+        let sent = it.sent.take();
+        it.begun = false;
+        if it.stop == Stop::No {
+            self.queue.insert(it.key, task);
+        } else {
+            self.queue.remove(&it.key);
+            self.tasks.remove(&task);
+            self.actions.push_back(Action::Cancel { task });
+        }
+        self.unsend(sent);
+    }
+
+    fn unsend(&mut self, sent: Option<(WorkerId, Ticket)>) {
+        if let Some((worker, ticket)) = sent
+            && let Some(worker) = self.workers.get_mut(&worker)
+        {
+            worker.unsend(ticket);
+        }
+    }
+}

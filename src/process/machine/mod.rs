@@ -1,0 +1,245 @@
+//! The bookkeeping of the pool, apart from bytes, clocks and threads: events go in, actions come
+//! out.
+//!
+//! Each event is a method; what is to be done about it is read with
+//! [`next_action`](Machine::next_action) until there is nothing more. Times are given by the caller.
+//!
+//! # Where a task is
+//!
+//! ```text
+//!                          dispatch
+//!   submit ----> QUEUED ----------------> SENT, to one worker,  ----> over: returned
+//!                  |  ^                   in one slot           ----> over: lost
+//!                  |  |                        |
+//!                  |  +------------------------+
+//!                  |    taken back before it had begun; its worker died before it had begun;
+//!                  |    failed, or its worker died, and it has retries
+//!                  v
+//!                over: cancelled, stopped while it waits to be tried again, given up
+//! ```
+//!
+//! `Task::sent` says which of the two, and `Worker::sent` says it once more, from the other side.
+//! Only [`Worker::send`] and [`Worker::unsend`] change the latter, and a task leaves `tasks` in the
+//! very step that leaves it out of both places, so it is over once and is in one place until then.
+//! Whether a sent call has begun is decided by a word that the worker shares (see
+//! [`slots`](super::slots)), never here: the machine asks with `TakeBack`, and believes the answer.
+//! So a task that is queued again has not begun where it was, or that worker is dead, or has failed
+//! it and said so.
+//!
+//! # How far a worker is
+//!
+//! ```text
+//!   start ----> STARTING ----> UP ----> RETIRED ----> gone
+//!                  |           |          ^  told to leave, with nothing on its way
+//!                  |           +----------+--------> gone: died, or was ended
+//!                  +-------------------------------> gone: refused, or died
+//! ```
+//!
+//! A worker that is not to stay (there is one too many; it has served its time, grown too large or
+//! been idle for too long; its process is being ended) is sent nothing more, what it has not begun
+//! is taken back, and it is told to leave as soon as it has nothing on its way. That also goes for
+//! one whose process was asked to end and does not heed it. It counts until it is gone: there are
+//! never more processes than workers were asked for, but when fewer are asked for.
+//!
+//! # Why nothing is left lying
+//!
+//! After any event, and when all actions have been read, the machine looks at the whole
+//! ([`conclude`](Machine::conclude)), until there is nothing to be done about it:
+//!
+//! 1. *A queued task beside a worker with room:* it is sent there. When the pool is winding up, it is
+//!    ended instead, so whoever puts a task back need not ask.
+//! 2. *A task behind a long one beside an idle worker:* half of what lies ready at the fullest one is
+//!    asked back. An answer sends a call to an idle worker, or shows that one has begun; either can
+//!    happen only so often, so the asking ends.
+//! 3. *A task that waits while there could be more workers:* one is started for each that waits,
+//!    queued or behind another, up to what was asked. A process that the system refuses is not asked
+//!    for again until a worker is gone, or nobody is left and a task comes; when nobody is left, the
+//!    queue is given up.
+//! 4. *Whoever is idle and not needed leaves.* When the pool is closed that is everyone who is idle,
+//!    for by 1 and 2 nothing waits. A worker with a call on its way leaves after that call.
+
+mod calls;
+mod crew;
+mod dispatch;
+mod policy;
+mod task;
+mod worker;
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
+pub use policy::OnWorkerDeath;
+pub(crate) use policy::Rules;
+pub(crate) use task::TaskId;
+pub(crate) use worker::{WorkerId, WorkerView};
+
+use super::slots::Ticket;
+use policy::Deaths;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use task::{Key, Task};
+use worker::{Stage, Worker};
+
+/// What is to be done. The pool does these things in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Start a process, for a worker with this index.
+    Start { worker: WorkerId, index: usize },
+    /// Send the call. `attempt` counts from one.
+    Send { task: TaskId, worker: WorkerId, ticket: Ticket, attempt: u32 },
+    /// Try to keep the worker from beginning the call, and say whether that was so, with
+    /// [`taken_back`](Machine::taken_back).
+    TakeBack { task: TaskId, worker: WorkerId, ticket: Ticket },
+    /// Tell the worker to leave; nothing more is sent to it.
+    Retire { worker: WorkerId },
+    /// Ask the running call to stop, and come back with `grace_is_over` after the grace time.
+    AskToStop { task: TaskId, worker: WorkerId, ticket: Ticket },
+    /// End the worker's process; if not `hard`, come back with `grace_is_over`.
+    End { task: Option<TaskId>, worker: WorkerId, ticket: Option<Ticket>, hard: bool },
+    /// Come back with `is_still_idle` after the idle time.
+    WatchIdle { worker: WorkerId, since: usize },
+    /// The task is over: its worker died.
+    Lose { task: TaskId },
+    /// The task is over: cancelled.
+    Cancel { task: TaskId },
+    /// The task is over: nothing can run it any more. The pool knows why.
+    GiveUp { task: TaskId },
+    /// Workers have died too often. Takes no more tasks; what was queued is given up.
+    Broken,
+}
+
+/// How a call came back from its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Return {
+    Succeeded,
+    Failed,
+}
+
+/// What becomes of a call that came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The task is over, with this outcome.
+    Over(TaskId),
+    /// It failed, and is tried again.
+    Again,
+    /// There is no such call: the worker talks nonsense.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Machine {
+    rules: Rules,
+    max_workers: usize,
+    phase: Phase,
+    is_broken: bool,
+    is_cancelling: bool,
+    /// The system refused a process: no more are tried until a worker is gone, or a task comes and
+    /// nobody is left.
+    is_refused: bool,
+    tasks: HashMap<TaskId, Task>,
+    queue: BTreeMap<Key, TaskId>,
+    workers: BTreeMap<WorkerId, Worker>,
+    sequence: i64,
+    next_worker: u64,
+    deaths: Deaths,
+    actions: VecDeque<Action>,
+    /// Something has happened since the whole was last looked at.
+    is_unsettled: bool,
+}
+
+impl Machine {
+    pub(crate) fn new(rules: Rules, max_workers: usize) -> Self {
+        Machine {
+            rules,
+            max_workers,
+            phase: Phase::Open,
+            is_broken: false,
+            is_cancelling: false,
+            is_refused: false,
+            tasks: HashMap::new(),
+            queue: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            sequence: 0,
+            next_worker: 0,
+            deaths: Deaths::default(),
+            actions: VecDeque::new(),
+            is_unsettled: true,
+        }
+    }
+
+    /// What is to be done next.
+    pub(crate) fn next_action(&mut self) -> Option<Action> {
+        loop {
+            match self.actions.pop_front() {
+                // Asked twice for the same call: the first answer counts.
+                Some(Action::TakeBack { task, worker, ticket })
+                    if self.lent(task) != Some((worker, ticket)) => {}
+                Some(action) => return Some(action),
+                None if self.is_unsettled => self.conclude(),
+                None => return None,
+            }
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Closed, and every worker is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.phase == Phase::Closed && self.workers.is_empty()
+    }
+
+    /// Whether what has not begun is not to begin any more.
+    fn is_winding_up(&self) -> bool {
+        self.is_broken || self.is_cancelling
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn max_workers(&self) -> usize {
+        self.max_workers
+    }
+
+    /// The call that is on its way, if the task is sent and not known to have begun.
+    pub(crate) fn lent(&self, task: TaskId) -> Option<(WorkerId, Ticket)> {
+        self.tasks.get(&task).filter(|task| !task.begun)?.sent
+    }
+
+    /// The worker that the task has been sent to, and the call.
+    pub(crate) fn sent(&self, task: TaskId) -> Option<(WorkerId, Ticket)> {
+        self.tasks.get(&task)?.sent
+    }
+
+    /// The task that a worker speaks of.
+    pub(crate) fn task_of(&self, worker: WorkerId, ticket: Ticket) -> Option<TaskId> {
+        let worker = self.workers.get(&worker)?;
+        worker.sent.iter().find(|(it, _)| *it == ticket).map(|(_, task)| *task)
+    }
+
+    /// Whether the pool itself is ending the worker's process.
+    pub(crate) fn is_ending(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|it| it.is_ending)
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerView> {
+        self.workers.iter().map(|(id, it)| WorkerView {
+            id: *id,
+            index: it.index,
+            is_up: it.stage == Stage::Up,
+            is_leaving: !it.is_staying(),
+            sent: it.sent.iter().copied().collect(),
+        })
+    }
+}

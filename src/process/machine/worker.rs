@@ -1,0 +1,154 @@
+//! A worker, as the machine keeps it.
+
+use super::policy::Rules;
+use super::task::TaskId;
+use crate::process::slots::{SLOTS, Ticket};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// One worker process; a number is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct WorkerId(pub(crate) u64);
+
+/// As many calls are sent ahead as take about this long: four times what a worker waits for its
+/// next call otherwise.
+const AHEAD_MICROSECONDS: f64 = 400.0;
+/// One that runs, and one that lies ready.
+const LEAST_WINDOW: usize = 2;
+
+/// How far a worker has come: see the diagram of the [machine](super).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Starting,
+    Up,
+    /// It was told to leave, and had nothing to do.
+    Retired,
+}
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) index: usize,
+    pub(super) stage: Stage,
+    /// The calls on their way, in the order in which they were sent.
+    pub(super) sent: VecDeque<(Ticket, TaskId)>,
+    next_number: u32,
+    window: usize,
+    /// Smoothed duration of its calls, in microseconds.
+    pace: f64,
+    /// How many calls have come back.
+    done: usize,
+    /// The running call was asked to stop, so the process may end soon: nothing is sent ahead.
+    on_notice: Option<Ticket>,
+    /// How often it has been given something to do after it had nothing.
+    pub(super) rounds: usize,
+    /// In which round its idle time is being watched.
+    pub(super) watched: Option<usize>,
+
+    // Why it gets nothing more:
+    /// There is one too many. May be taken back until it is told to leave.
+    pub(super) is_surplus: bool,
+    /// It has served its time, grown too large, or been idle for too long.
+    pub(super) is_worn: bool,
+    /// Its process is being ended because it breaks the rules; that counts as a death.
+    pub(super) is_expelled: bool,
+    /// Its process is being ended by the pool for reasons of its own.
+    pub(super) is_ending: bool,
+}
+
+impl Worker {
+    pub(super) fn new(index: usize) -> Self {
+        Worker {
+            index,
+            stage: Stage::Starting,
+            sent: VecDeque::new(),
+            next_number: 0,
+            window: LEAST_WINDOW,
+            pace: AHEAD_MICROSECONDS / LEAST_WINDOW as f64,
+            done: 0,
+            on_notice: None,
+            rounds: 0,
+            watched: None,
+            is_surplus: false,
+            is_worn: false,
+            is_expelled: false,
+            is_ending: false,
+        }
+    }
+
+    /// Whether it goes on to serve.
+    pub(super) fn is_staying(&self) -> bool {
+        !self.is_surplus && self.could_stay()
+    }
+
+    /// Whether it would, if it were not one too many.
+    pub(super) fn could_stay(&self) -> bool {
+        self.stage != Stage::Retired && !self.is_worn && !self.is_expelled && !self.is_ending
+    }
+
+    /// How many more calls it may be sent.
+    pub(super) fn room(&self, rules: &Rules) -> usize {
+        if self.stage != Stage::Up || !self.is_staying() || self.on_notice.is_some() {
+            return 0;
+        }
+        let left = rules
+            .max_tasks_per_worker
+            .map_or(usize::MAX, |most| most.saturating_sub(self.done + self.sent.len()));
+        self.window.saturating_sub(self.sent.len()).min(left)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.stage == Stage::Up && self.sent.is_empty()
+    }
+
+    /// How many calls wait behind the one that runs.
+    pub(super) fn waiting(&self) -> usize {
+        self.sent.len().saturating_sub(1)
+    }
+
+    /// Puts a call on its way, in a slot that no other has.
+    pub(super) fn send(&mut self, task: TaskId) -> Option<Ticket> {
+        let used = self.sent.iter().fold(0_u64, |used, (ticket, _)| used | 1 << ticket.slot);
+        let slot = used.trailing_ones() as usize;
+        if slot >= SLOTS {
+            return None;
+        }
+        // Two bits of the word say how far the call has come; zero is no number.
+        self.next_number = (self.next_number + 1) & (u32::MAX >> 2);
+        self.next_number = self.next_number.max(1);
+        let ticket = Ticket { slot: slot as u8, number: self.next_number };
+        self.rounds += usize::from(self.sent.is_empty());
+        self.sent.push_back((ticket, task));
+        Some(ticket)
+    }
+
+    /// A call is not on its way any more, for whatever reason.
+    pub(super) fn unsend(&mut self, ticket: Ticket) {
+        self.sent.retain(|(it, _)| *it != ticket);
+        self.on_notice = self.on_notice.filter(|it| *it != ticket);
+    }
+
+    /// Its running call is asked to stop.
+    pub(super) fn give_notice(&mut self, ticket: Ticket) {
+        self.on_notice = Some(ticket);
+    }
+
+    /// A call has come back, after this time.
+    pub(super) fn has_done(&mut self, ticket: Ticket, duration: Duration, rules: &Rules) {
+        self.unsend(ticket);
+        self.done += 1;
+        self.is_worn |= rules.max_tasks_per_worker.is_some_and(|most| self.done >= most);
+        let micros = duration.as_secs_f64() * 1e6;
+        self.pace += (micros - self.pace) / 8.0;
+        self.window = (AHEAD_MICROSECONDS / self.pace.max(1.0)) as usize;
+        self.window = self.window.clamp(LEAST_WINDOW, SLOTS);
+    }
+}
+
+/// A worker, for whoever wants to know.
+pub(crate) struct WorkerView {
+    pub(crate) id: WorkerId,
+    pub(crate) index: usize,
+    pub(crate) is_up: bool,
+    pub(crate) is_leaving: bool,
+    pub(crate) sent: Vec<(Ticket, TaskId)>,
+}

@@ -1,0 +1,282 @@
+//! The races about one call: the worker that claims it, the parent that takes it back, sends it
+//! elsewhere or uses its slot again, and the user who cancels its task.
+//!
+//! In a model the worker is a thread; what its page is to it, it shares by an `Arc`. A frame is a
+//! ticket in a channel.
+
+use super::slots::{Slots, Ticket};
+use crate::sync::explore::{Counter, Letter, explore, spawn};
+use crate::sync::{Arc, Channel, Mutex, Weak};
+use crate::task::{self, Cancelled, Handle, Owner, OwnerId, Producer, TaskRef};
+
+const fn ticket(number: u32) -> Ticket {
+    Ticket { slot: 1, number }
+}
+
+/// The worker claims a call, while its parent takes it back: one of them wins, and both know who.
+#[test]
+fn claim_against_take_back() {
+    explore(None, || {
+        let slots = Arc::new(Slots::new());
+        slots.offer(ticket(1));
+        let (shared, runs) = (Arc::clone(&slots), Counter::new());
+        let ran = runs.clone();
+        let worker = spawn(move || {
+            if shared.claim(ticket(1)) {
+                ran.add();
+            }
+        });
+        let was_kept = slots.take_back(ticket(1));
+        if !was_kept {
+            assert!(slots.has_begun(ticket(1)));
+        }
+        worker.join();
+        assert_eq!(runs.get(), usize::from(!was_kept));
+        assert_eq!(slots.has_begun(ticket(1)), !was_kept);
+    });
+}
+
+/// The parent takes a call back and sends another one in its slot, while the worker still reads
+/// about the first: the first does not run, and does not use up the second.
+#[test]
+fn slot_used_again_while_an_older_call_is_read() {
+    explore(3, || {
+        let slots = Arc::new(Slots::new());
+        let inbox = Arc::new(Channel::new());
+        let runs = [Counter::new(), Counter::new()];
+        let work = {
+            let (slots, inbox, runs) = (Arc::clone(&slots), Arc::clone(&inbox), runs.clone());
+            move || {
+                while let Some(number) = inbox.pop() {
+                    if slots.claim(ticket(number)) {
+                        runs[number as usize - 1].add();
+                    }
+                }
+            }
+        };
+        let send = |number| {
+            slots.offer(ticket(number));
+            inbox.push(number);
+        };
+        send(1);
+        let worker = spawn(work.clone());
+        let was_kept = slots.take_back(ticket(1));
+        if was_kept {
+            send(2);
+        }
+        worker.join();
+        // What the worker had not yet heard of.
+        work();
+        let was_kept = usize::from(was_kept);
+        assert_eq!((runs[0].get(), runs[1].get()), (1 - was_kept, was_kept));
+    });
+}
+
+/// What the parent wrote before it offered a call is there for the worker that claims it, and what
+/// the worker did before is there for the parent that sees it begun.
+#[test]
+fn what_comes_with_a_call() {
+    explore(None, || {
+        let slots = Arc::new(Slots::new());
+        let letters = Arc::new([Letter::new(), Letter::new()]);
+        let (shared, read) = (Arc::clone(&slots), Arc::clone(&letters));
+        let worker = spawn(move || {
+            read[1].write(2);
+            if shared.claim(ticket(1)) {
+                assert_eq!(read[0].read(), 1);
+            }
+        });
+        letters[0].write(1);
+        slots.offer(ticket(1));
+        if slots.has_begun(ticket(1)) {
+            assert_eq!(letters[1].read(), 2);
+        }
+        worker.join();
+    });
+}
+
+/// A call is asked to stop, while it ends and another one begins in its slot: the other one was not
+/// asked.
+#[test]
+fn stop_against_the_next_call_in_the_slot() {
+    explore(None, || {
+        let slots = Arc::new(Slots::new());
+        slots.offer(ticket(1));
+        let shared = Arc::clone(&slots);
+        let worker = spawn(move || {
+            assert!(shared.claim(ticket(1)));
+            // Its result is taken here, and the next call sent.
+            shared.offer(ticket(2));
+            assert!(shared.claim(ticket(2)));
+            assert!(!shared.is_stop_requested(ticket(2)));
+        });
+        slots.request_stop(ticket(1));
+        worker.join();
+        assert!(slots.is_stop_requested(ticket(1)));
+    });
+}
+
+// ---- with the task that the call is for -----------------------------------------------------
+
+/// A pool with one task, which does in few words what the pool of processes does.
+struct Yard {
+    slots: Slots,
+    inbox: Channel<Ticket>,
+    runs: Counter,
+    desk: Mutex<Desk>,
+}
+
+struct Desk {
+    job: Option<Producer<u32>>,
+    /// The call on its way, if it is not known to have begun.
+    lent: Option<Ticket>,
+    is_queued: bool,
+    sent: u32,
+}
+
+impl Yard {
+    /// A task that is queued.
+    fn new() -> (Arc<Yard>, OwnerId, Handle<u32>) {
+        let yard = Arc::new(Yard {
+            slots: Slots::new(),
+            inbox: Channel::new(),
+            runs: Counter::new(),
+            desk: Mutex::new(Desk { job: None, lent: None, is_queued: true, sent: 0 }),
+        });
+        let owner: Weak<Yard> = Arc::downgrade(&yard);
+        let id = task::register(owner);
+        let (producer, handle) = task::promised(id, None);
+        assert!(producer.task().enqueue());
+        yard.desk.lock().job = Some(producer);
+        (yard, id, handle)
+    }
+
+    /// Sends the task if it is queued. As in the pool, a task that has just been cancelled is left
+    /// to whoever has cancelled it.
+    fn dispatch(&self) {
+        let mut desk = self.desk.lock();
+        let Some(job) = &desk.job else { return };
+        if !desk.is_queued || !job.task().lend() {
+            return;
+        }
+        desk.sent += 1;
+        desk.is_queued = false;
+        let ticket = ticket(desk.sent);
+        desk.lent = Some(ticket);
+        self.slots.offer(ticket);
+        self.inbox.push(ticket);
+    }
+
+    /// Takes the call back to send it once more, as for an idle worker.
+    fn share(&self) {
+        let mut desk = self.desk.lock();
+        if let Some(ticket) = desk.lent
+            && self.slots.take_back(ticket)
+        {
+            desk.lent = None;
+            desk.is_queued = true;
+        }
+        drop(desk);
+        self.dispatch();
+    }
+
+    /// The worker, and the thread beside it that takes its results.
+    fn work(&self) {
+        while let Some(ticket) = self.inbox.pop() {
+            if self.slots.claim(ticket) {
+                self.runs.add();
+                let mut desk = self.desk.lock();
+                desk.lent = None;
+                let job = desk.job.take();
+                drop(desk);
+                job.unwrap().conclude(Ok(ticket.number)).expect("a task that has not ended");
+            }
+        }
+    }
+}
+
+impl Owner for Yard {
+    fn task_cancelled(&self, _task: &TaskRef) {
+        let mut desk = self.desk.lock();
+        assert_eq!(desk.lent, None, "cancelled while a worker may begin it");
+        desk.is_queued = false;
+        let job = desk.job.take();
+        drop(desk);
+        drop(job);
+    }
+
+    fn stop_requested(&self, _task: &TaskRef) {}
+
+    fn take_back(&self, task: &TaskRef) -> bool {
+        let mut desk = self.desk.lock();
+        if let Some(ticket) = desk.lent {
+            let was_kept = self.slots.take_back(ticket);
+            desk.lent = None;
+            if !was_kept {
+                desk.job.as_mut().unwrap().begin().expect("a task that has not ended");
+                return false;
+            }
+            desk.is_queued = true;
+        }
+        task.end_lending();
+        true
+    }
+}
+
+/// Whether the task ran or was cancelled, which is one of the two.
+fn conclude(yard: &Yard, owner: OwnerId, handle: Handle<u32>, came: Cancelled) {
+    // What the worker had not yet heard of.
+    yard.work();
+    task::unregister(owner);
+    let is_cancelled = came == Cancelled::Now;
+    assert_eq!(yard.runs.get(), usize::from(!is_cancelled));
+    match handle.take() {
+        Ok(_) => assert!(!is_cancelled),
+        Err(error) => assert!(is_cancelled && error.is_cancelled()),
+    }
+}
+
+/// The user cancels a task that is lent to a worker, while the worker claims it: it runs or is
+/// cancelled.
+#[test]
+fn cancel_of_a_lent_task_against_claim() {
+    explore(3, || {
+        let (yard, owner, handle) = Yard::new();
+        yard.dispatch();
+        let shared = Arc::clone(&yard);
+        let worker = spawn(move || shared.work());
+        let came = handle.task().try_cancel();
+        worker.join();
+        conclude(&yard, owner, handle, came);
+    });
+}
+
+/// The user cancels a task, while its pool lends it: it is cancelled before, or taken back after.
+#[test]
+fn cancel_against_lending() {
+    explore(3, || {
+        let (yard, owner, handle) = Yard::new();
+        let shared = Arc::clone(&yard);
+        let pool = spawn(move || shared.dispatch());
+        assert_eq!(handle.task().try_cancel(), Cancelled::Now);
+        pool.join();
+        conclude(&yard, owner, handle, Cancelled::Now);
+    });
+}
+
+/// The user cancels a task, while its pool takes it back from one worker and sends it once more, and
+/// while a worker claims whatever it reads about.
+#[test]
+fn cancel_of_a_lent_task_that_is_sent_again() {
+    explore(2, || {
+        let (yard, owner, handle) = Yard::new();
+        yard.dispatch();
+        let (one, two) = (Arc::clone(&yard), Arc::clone(&yard));
+        let worker = spawn(move || one.work());
+        let pool = spawn(move || two.share());
+        let came = handle.task().try_cancel();
+        worker.join();
+        pool.join();
+        conclude(&yard, owner, handle, came);
+    });
+}

@@ -1,0 +1,204 @@
+//! How small outcomes come from a worker without a system call for each.
+//!
+//! A ring of bytes in the memory that worker and parent share. The worker puts whole frames in, the
+//! parent takes whole frames out. Two counters say how much was ever put in and taken out; each is
+//! written by one side only:
+//!
+//! ```text
+//!            taken                put
+//!              |                   |
+//!   ...........|###################|..............   bytes, at their count modulo the capacity
+//!               the parent's        the worker's
+//! ```
+//!
+//! An outcome in the ring outlives its worker: when that dies, the parent still finds what was put
+//! before. So a worker may go on to its next call before the parent has been told of the last one,
+//! and a death still costs no other call than the one that was running.
+//!
+//! # When the parent looks
+//!
+//! Frames in the ring wake nobody. The worker rings (by an empty frame on the link) when it runs out
+//! of calls, and when it has put something in and its last ring is older than [`QUIET`]. The
+//! parent looks when it hears anything, and once more a while ([`PATIENCE`]) after the last thing it
+//! heard. So an outcome that was put without a ring came within `QUIET` after some other ring, and is
+//! found by the second look after that, even if the worker's next call takes an hour.
+
+use super::frame::Violation;
+use crate::sync::UnsafeCell;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// A worker that rang within this time does not ring again as long as it has calls to make.
+pub(super) const QUIET: Duration = Duration::from_micros(100);
+
+/// The parent looks once more after this time. Longer than [`QUIET`].
+pub(super) const PATIENCE: Duration = Duration::from_micros(500);
+
+pub(super) const CAPACITY: usize = 64 << 10;
+
+/// A counter that does not share a cache line with the other.
+#[derive(Debug)]
+#[repr(C, align(128))]
+struct Counter(AtomicUsize);
+
+/// The ring, as it lies in shared memory. All zeros is an empty one.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Ring {
+    put: Counter,
+    taken: Counter,
+    bytes: UnsafeCell<[u8; CAPACITY]>,
+}
+
+// SAFETY: the bytes between the two counters are only read by the parent, the others only written by
+// the worker; a counter moves after that, by release, and is read by acquire. (A worker that has lost
+// its mind may write anywhere: so the parent copies bytes before it looks at them, and believes
+// none.)
+unsafe impl Sync for Ring {}
+
+impl Ring {
+    /// Puts a frame in, given in two parts; false if there is no room. For the worker only.
+    #[must_use]
+    pub(super) fn put(&self, head: &[u8], rest: &[u8]) -> bool {
+        // ORDERING: relaxed; only this side writes it.
+        let put = self.put.0.load(Ordering::Relaxed);
+        // ORDERING: acquire pairs with the release in `take`: those bytes have been copied.
+        let taken = self.taken.0.load(Ordering::Acquire);
+        let room = CAPACITY - put.wrapping_sub(taken).min(CAPACITY);
+        if head.len() + rest.len() > room {
+            return false;
+        }
+        self.write(put, head);
+        self.write(put.wrapping_add(head.len()), rest);
+        let put = put.wrapping_add(head.len() + rest.len());
+        // ORDERING: release pairs with the acquire in `take`: the bytes come before.
+        self.put.0.store(put, Ordering::Release);
+        true
+    }
+
+    fn write(&self, count: usize, bytes: &[u8]) {
+        let begin = count % CAPACITY;
+        let (first, second) = bytes.split_at(bytes.len().min(CAPACITY - begin));
+        self.bytes.with_mut(|ring| {
+            // SAFETY: the room was checked, and `begin` and the length of the first part are within
+            // the ring; nobody reads there until the counter has moved.
+            unsafe { copy(first, ring.cast::<u8>().wrapping_add(begin)) };
+            // SAFETY: as above; the second part begins at the ring's beginning.
+            unsafe { copy(second, ring.cast::<u8>()) };
+        });
+    }
+
+    /// Takes out all that is in. For the parent only.
+    pub(super) fn take(&self, into: &mut Vec<u8>) -> Result<(), Violation> {
+        // ORDERING: relaxed; only this side writes it.
+        let taken = self.taken.0.load(Ordering::Relaxed);
+        // ORDERING: acquire pairs with the release in `put`: the bytes are there.
+        let put = self.put.0.load(Ordering::Acquire);
+        let count = put.wrapping_sub(taken);
+        if count == 0 {
+            return Ok(());
+        }
+        if count > CAPACITY {
+            return Err(Violation::Nonsense("a ring with more in it than it holds"));
+        }
+        let begin = taken % CAPACITY;
+        let first = count.min(CAPACITY - begin);
+        let mut part = |begin: usize, count: usize| {
+            let end = into.len();
+            into.resize(end + count, 0);
+            self.bytes.with(|ring| {
+                // SAFETY: `begin` and `count` are within the ring, and the worker writes there again
+                // only when the counter has moved.
+                let bytes = unsafe {
+                    std::slice::from_raw_parts(ring.cast::<u8>().wrapping_add(begin), count)
+                };
+                into[end..].copy_from_slice(bytes);
+            });
+        };
+        part(begin, first);
+        part(0, count - first);
+        // ORDERING: release pairs with the acquire in `put`: the bytes have been copied.
+        self.taken.0.store(put, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Copies bytes into the ring.
+///
+/// # Safety
+///
+/// As many bytes are the caller's to write at `to`.
+unsafe fn copy(bytes: &[u8], to: *mut u8) {
+    // SAFETY: the caller vouches for the target, which is not within `bytes`.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ring() -> Box<Ring> {
+        Box::new(Ring {
+            put: Counter(AtomicUsize::new(0)),
+            taken: Counter(AtomicUsize::new(0)),
+            bytes: UnsafeCell::new([0; CAPACITY]),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_comes_out(
+            steps in prop::collection::vec((0..9_000_usize, 0..9_000_usize, any::<bool>()), 0..60),
+        ) {
+            let ring = ring();
+            let (mut put, mut taken) = (Vec::new(), Vec::new());
+            for (step, (head, rest, takes)) in steps.into_iter().enumerate() {
+                let (head, rest) = (vec![step as u8; head], vec![!step as u8; rest]);
+                let room = CAPACITY - (put.len() - taken.len());
+                let fits = head.len() + rest.len() <= room;
+                prop_assert_eq!(ring.put(&head, &rest), fits);
+                if fits {
+                    put.extend(head);
+                    put.extend(rest);
+                }
+                if takes {
+                    ring.take(&mut taken).unwrap();
+                    prop_assert_eq!(&put, &taken);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_ring_that_holds_more_than_it_can_is_a_violation() {
+        let ring = ring();
+        // ORDERING: relaxed; one thread.
+        ring.put.0.store(CAPACITY + 1, Ordering::Relaxed);
+        assert!(ring.take(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn threads_hand_over_every_byte() {
+        const FRAMES: usize = 100_000;
+        let ring = ring();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for frame in 0..FRAMES {
+                    while !ring.put(&frame.to_le_bytes(), &[7; 3]) {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let mut taken = Vec::new();
+            while taken.len() < FRAMES * 11 {
+                ring.take(&mut taken).unwrap();
+                std::thread::yield_now();
+            }
+            for (frame, bytes) in taken.chunks(11).enumerate() {
+                assert_eq!(bytes[..8], frame.to_le_bytes());
+                assert_eq!(bytes[8..], [7; 3]);
+            }
+        });
+    }
+}

@@ -1,0 +1,153 @@
+//! What a call refers to, collected while it is encoded.
+
+use super::region::{Region, Sent};
+use crate::sync::Arc;
+use crate::sys::Key;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// The shared memory that an encoded value refers to. As long as this exists, it can be decoded.
+#[derive(Debug, Clone, Default)]
+pub(in crate::process) struct Kept(BTreeMap<Key, Arc<Region>>);
+
+impl Kept {
+    pub(in crate::process) fn extend(&mut self, other: Kept) {
+        self.0.extend(other.0);
+    }
+}
+
+/// What this thread encodes.
+#[derive(Debug)]
+enum Purpose {
+    /// The argument of a call, or something else that goes to a worker.
+    Call(Kept),
+    /// A result, which goes where the call came from.
+    Result,
+}
+
+thread_local! {
+    static PURPOSE: RefCell<Option<Purpose>> = const { RefCell::new(None) };
+}
+
+/// Encodes something that goes to a worker, and gives what has to be kept until it is not needed
+/// there any more.
+pub(in crate::process) fn for_call<R>(encode: impl FnOnce() -> R) -> (R, Kept) {
+    match within(Purpose::Call(Kept::default()), encode) {
+        (result, Some(Purpose::Call(kept))) => (result, kept),
+        (result, _) => (result, Kept::default()),
+    }
+}
+
+/// Encodes something that goes where a call came from.
+pub(in crate::process) fn for_result<R>(encode: impl FnOnce() -> R) -> R {
+    within(Purpose::Result, encode).0
+}
+
+/// Runs code of the user's, which may panic, and may begin to encode something else.
+fn within<R>(purpose: Purpose, encode: impl FnOnce() -> R) -> (R, Option<Purpose>) {
+    /// Puts back what was there before.
+    struct Restore(Option<Option<Purpose>>);
+
+    impl Restore {
+        fn restore(&mut self) -> Option<Purpose> {
+            let before = self.0.take()?;
+            PURPOSE.try_with(|it| it.replace(before)).ok().flatten()
+        }
+    }
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            self.restore();
+        }
+    }
+
+    // A thread that is about to end has no such variable any more: then nothing can be sent.
+    let mut restore = Restore(PURPOSE.try_with(|it| it.replace(Some(purpose))).ok());
+    let result = encode();
+    (result, restore.restore())
+}
+
+/// The reference to a region that is to be encoded here and now, if it may.
+pub(super) fn send(region: &Arc<Region>) -> Result<Sent, &'static str> {
+    let send = |purpose: &RefCell<Option<Purpose>>| match &mut *purpose.borrow_mut() {
+        Some(Purpose::Call(kept)) => {
+            kept.0.entry(region.key()).or_insert_with(|| Arc::clone(region));
+            Ok(region.here())
+        }
+        Some(Purpose::Result) => region.sender().ok_or(
+            "shared memory that was created in a worker cannot be in its result; create it in the \
+             process that owns the pool, and give it to the call",
+        ),
+        None => Err("shared memory travels only with the calls of a pool of processes, as the \
+                     memory itself stays on this machine"),
+    };
+    PURPOSE.try_with(send).unwrap_or(Err("its thread is about to end"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SharedCounter, SharedData};
+    use super::*;
+    use serde::Serialize;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn encoded(value: &impl Serialize) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        crate::process::code::encode(value, &mut bytes).map(|()| bytes)
+    }
+
+    #[test]
+    fn a_call_keeps_each_region_once_and_alive() {
+        let data = SharedData::new(&[1u8, 2, 3]).unwrap();
+        let counter = SharedCounter::new().unwrap();
+        let value = (vec![data.clone(); 100], counter);
+        let (bytes, kept) = for_call(|| encoded(&value));
+        assert_eq!(kept.0.len(), 2);
+        drop((data, value));
+        let decoded: (Vec<SharedData<u8>>, SharedCounter) =
+            crate::process::code::decode(&bytes.clone().unwrap()).unwrap();
+        assert_eq!(*decoded.0[99], [1, 2, 3]);
+        drop((decoded, kept));
+        let again: Result<(Vec<SharedData<u8>>, SharedCounter), _> =
+            crate::process::code::decode(&bytes.unwrap());
+        let error = again.unwrap_err();
+        assert!(error.contains("the shared memory is gone"), "{error}");
+    }
+
+    #[test]
+    fn outside_of_calls_and_in_results_it_is_not_encoded() {
+        let data = SharedData::new(&[1.5f32]).unwrap();
+        let nested = vec![(1, data.clone())];
+        assert!(encoded(&nested).unwrap_err().contains("only with the calls of a pool"));
+        let in_result = for_result(|| encoded(&data));
+        assert!(in_result.unwrap_err().contains("created in a worker"));
+        let (in_call, _kept) = for_call(|| encoded(&data));
+        assert!(in_call.is_ok());
+    }
+
+    #[test]
+    fn a_call_within_a_call_keeps_its_own() {
+        let (outer, inner) = (SharedData::new(&[1i8]).unwrap(), SharedData::new(&[2i8]).unwrap());
+        let ((), kept) = for_call(|| {
+            let (_, kept) = for_call(|| encoded(&inner).unwrap());
+            assert_eq!(kept.0.len(), 1);
+            encoded(&outer).unwrap();
+        });
+        assert_eq!(kept.0.len(), 1);
+        assert!(encoded(&outer).is_err());
+    }
+
+    #[test]
+    fn a_panic_while_encoding_ends_it() {
+        let data = SharedData::new(&[0u16]).unwrap();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            for_call(|| {
+                encoded(&data).unwrap();
+                std::panic::resume_unwind(Box::new(()));
+            })
+        }));
+        assert!(panicked.is_err());
+        assert!(PURPOSE.with_borrow(Option::is_none));
+        assert!(encoded(&data).is_err());
+    }
+}
