@@ -137,9 +137,13 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 /// [`for_result`] or [`for_call`](super::shared::for_call).
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), String> {
     last_failure(); // Whatever an earlier value has said.
-    match postcard::to_extend(value, std::mem::take(into)) {
-        Ok(bytes) => {
+    match postcard::to_stdvec(value) {
+        Ok(bytes) if into.is_empty() => {
             *into = bytes;
+            Ok(())
+        }
+        Ok(bytes) => {
+            into.extend_from_slice(&bytes);
             Ok(())
         }
         Err(error) => Err(last_failure()
@@ -342,4 +346,43 @@ pub(super) fn finalize(code: Code, state: Box<dyn Any>) {
     let entry: FinalizerEntry = unsafe { transmute(entry) };
     // SAFETY: and it paired it with a function of the type that the entry was made for.
     unsafe { entry(function, state) }
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+
+    fn double(n: u32) -> u32 {
+        2 * n
+    }
+
+    #[test]
+    fn a_function_of_the_executable_comes_back_to_the_same_address() {
+        let code = call(double as fn(u32) -> u32).unwrap();
+        assert_eq!(address(code.function).unwrap(), double as fn(u32) -> u32 as usize);
+        let mut result = Vec::new();
+        enter(code, &[21], &mut result).unwrap();
+        assert_eq!(result, [42]);
+    }
+
+    #[test]
+    fn a_function_of_a_shared_library_is_refused() {
+        // SAFETY: it looks for a name, which ends with a zero.
+        let library = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"getpid".as_ptr()) } as usize;
+        let own = double as fn(u32) -> u32 as usize;
+        for (entry, function) in [(own, library), (library, own), (own, 0), (own, 1 << 60)] {
+            let error = code(entry, function).unwrap_err();
+            assert_eq!(error.stage(), TransferStage::Function);
+            assert!(error.cause().contains("shared library"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_place_outside_of_the_executables_code_is_refused() {
+        let code = call(double as fn(u32) -> u32).unwrap();
+        for place in [Place(u64::MAX), Place(1 << 50)] {
+            let error = enter(Code { function: place, ..code }, &[21], &mut Vec::new());
+            assert!(matches!(error, Err((Stage::DecodeArgument, _))), "{error:?}");
+        }
+    }
 }

@@ -185,7 +185,9 @@ impl Pool {
                     Some(death) => TaskErrorKind::WorkerDied(death.clone()),
                     None => TaskErrorKind::PromiseDropped,
                 };
-                if let Some(entry) = core.jobs.remove(&task) {
+                if let Some(mut entry) = core.jobs.remove(&task) {
+                    // It had begun, and so cannot be cancelled any more.
+                    entry.begin();
                     // Aborted: it was to end like this.
                     let was_stopped = entry.job.task().snapshot().is_stop_requested();
                     let was_ended =

@@ -448,9 +448,11 @@ fn decode_chunk<R: DeserializeOwned>(
     let mut results: Vec<Result<R, TaskError>> = Vec::with_capacity(outcomes.len() + errors.len());
     for outcome in outcomes {
         results.push(match outcome {
-            ItemOutcome::Value(bytes) => match decode_result(bytes) {
-                Ok(value) => Ok(value),
-                Err(fault) => error(TaskErrorKind::NotTransferred(fault)),
+            // Decoding is the user's code, and may panic: for this item only.
+            ItemOutcome::Value(bytes) => match task::catch(|| decode_result(bytes)) {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(fault)) => error(TaskErrorKind::NotTransferred(fault)),
+                Err(panic) => error(TaskErrorKind::Panicked(panic)),
             },
             ItemOutcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
             ItemOutcome::NotTransferred(stage, cause) => {

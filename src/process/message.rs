@@ -61,6 +61,21 @@ pub(super) enum NotReady {
     InitializerPanicked(Panic),
 }
 
+/// Texts of the user's are cut beyond so many bytes…
+const MOST_TEXT: usize = 256 << 10;
+/// … so that what stands before a result is no longer than this.
+pub(super) const MOST_HEAD: usize = 1 << 20;
+
+/// A text that is sent outside of the bounds on arguments and results.
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > MOST_TEXT {
+        let whole = (0..=MOST_TEXT).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(whole.unwrap_or_default());
+        text.push('…');
+    }
+    text
+}
+
 /// A panic, without its payload.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Panic {

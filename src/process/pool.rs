@@ -272,12 +272,14 @@ impl Pool {
             entry.begin();
         }
         let verdict = core.machine.returned(worker, ticket, how, duration, head.is_too_large);
-        let over = match verdict {
+        let mut over = match verdict {
             Verdict::Unknown => return false,
             Verdict::Again => None,
             Verdict::Over(id) => core.jobs.remove(&id),
         };
-        if let Some(entry) = &over {
+        if let Some(entry) = &mut over {
+            // From here on nobody finds it in the table; nor may anybody think it was not begun.
+            entry.begin();
             match head.outcome {
                 _ if entry.job.task().snapshot().is_expired() => core.failed += 1,
                 Outcome::Value(_) => core.finished += 1,

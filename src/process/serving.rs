@@ -11,7 +11,7 @@ use super::frame::{FrameReader, Kind, Violation, put};
 use super::line::{Heard, Line, Piece};
 use super::machine::WorkerId;
 use super::message::{
-    Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Ready, Stage, put_message,
+    Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, put_message,
     read_message,
 };
 use super::page::Page;
@@ -105,8 +105,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
         finalizer: settings.finalizer,
     };
     // The longest frame is a result with what stands before it.
-    const HEAD: usize = 64 << 10;
-    let most = settings.max_message.saturating_add(HEAD);
+    let most = settings.max_message.saturating_add(MOST_HEAD);
     let bell = Bell::new()?;
     // Nothing may fail from here on, for somebody has to bury the process.
     let child = Child::spawn(&mut command)?;

@@ -8,7 +8,7 @@ use super::bootstrap::Marker;
 use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, put};
 use super::message::{
-    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage,
+    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
     put_message, read_message,
 };
 use super::page::Page;
@@ -222,7 +222,7 @@ impl Worker {
                 code::set_state(state);
                 Ok(())
             }
-            Ok(Err(error)) => Err(NotReady::InitializerFailed(error)),
+            Ok(Err(error)) => Err(NotReady::InitializerFailed(cut(error))),
             Err(panic) => {
                 let error = task::panicked(panic);
                 Err(NotReady::InitializerPanicked(describe(&error)))
@@ -411,7 +411,7 @@ fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Vec<u8
     }
     match handle.take() {
         Ok(Ok(result)) => (Outcome::Value(Where::Here), result),
-        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, text), Vec::new()),
+        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Vec::new()),
         Err(error) if error.is_cancelled() => (Outcome::Cancelled, Vec::new()),
         Err(error) => (Outcome::Panicked(describe(&error)), Vec::new()),
     }
@@ -421,11 +421,11 @@ fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Vec<u8
 pub(super) fn describe(error: &TaskError) -> Panic {
     match error.kind() {
         TaskErrorKind::Panicked(panic) => Panic {
-            message: panic.message().to_owned(),
+            message: cut(panic.message().to_owned()),
             place: panic.place().map(str::to_owned),
-            backtrace: panic.backtrace().map(str::to_owned),
+            backtrace: panic.backtrace().map(|it| cut(it.to_owned())),
         },
-        _ => Panic { message: error.to_string(), place: None, backtrace: None },
+        _ => Panic { message: cut(error.to_string()), place: None, backtrace: None },
     }
 }
 

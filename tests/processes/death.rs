@@ -172,7 +172,6 @@ fn a_worker_that_is_killed_when_idle_is_not_missed() {
 }
 
 #[test]
-#[ignore = "the bookkeeping starts all workers only when the pool is built, or resized"]
 fn a_pool_that_starts_all_replaces_an_idle_worker_that_dies() {
     within(|| {
         let executor = ProcessPoolExecutor::builder().max_workers(2).start_all().build().unwrap();
@@ -234,7 +233,6 @@ fn a_task_is_tried_again_as_often_as_was_said() {
 }
 
 #[test]
-#[ignore = "the bookkeeping counts how often a task was sent, instead of how often it was begun"]
 fn a_task_that_was_only_sent_to_a_dead_worker_is_at_its_first_attempt() {
     within(|| {
         let executor = pool(1);

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod big;
 mod breaking;
 mod ceremony;
 mod death;
