@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) fn start_children(folder: PathBuf) -> Vec<u32> {
     let quiet =
         |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    // Nobody waits for it but the system.
+    #[allow(clippy::zombie_processes)] // Nobody waits for it but the system.
     let child = quiet(Command::new("sleep").arg("1000"));
     let told = folder.join("grandchild");
     let script = format!("(sleep 1000 & echo $! >{}.new)", told.display());
