@@ -19,7 +19,7 @@ const TASKS: u64 = 100;
 fn parse(input: u64) -> u64 {
     match input {
         3 | 53 => {
-            let nowhere = std::hint::black_box(8 as *mut u64);
+            let nowhere = std::hint::black_box(std::ptr::dangling_mut::<u64>());
             // SAFETY: there is none; this is what a fault in a C library looks like.
             unsafe { nowhere.write_volatile(0) };
         }
