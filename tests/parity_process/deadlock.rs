@@ -66,12 +66,9 @@ fn perform_later((latch, act): (FarLatch, Act)) -> Value {
 
 /// The error of a call, beside which others go on.
 #[track_caller]
-fn error_of<R: std::fmt::Debug>(
+fn error_of<R: std::fmt::Debug + Send + 'static>(
     submit: impl FnOnce(&ProcessPoolExecutor) -> Future<R> + Send + 'static,
-) -> TaskError
-where
-    R: Send + 'static,
-{
+) -> TaskError {
     within(|| {
         let executor = pool(2);
         let before = executor.submit(perform, Act::Nothing);
