@@ -90,9 +90,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
     ///
     /// let executor = ProcessPoolExecutor::new(1)?;
     /// let options = TaskOptions::new().label("endless").timeout(Duration::from_millis(20));
-    /// let error = executor.with(options).submit(|()| loop {}, ()).result().unwrap_err();
-    /// assert!(error.is_timed_out());
-    /// # let _: () = Ok::<(), concurrent_futures::TaskError>(())?;
+    /// let endless = executor.with(options).submit(|()| -> u32 { loop {} }, ());
+    /// assert!(endless.result().unwrap_err().is_timed_out());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with(&self, options: TaskOptions) -> ProcessPoolHandle<S> {

@@ -218,6 +218,13 @@ impl Pool {
         self.act(core);
     }
 
+    /// Nothing has been heard of a worker for long.
+    pub(super) fn silent(&self, worker: WorkerId) {
+        let mut core = self.core.lock();
+        core.machine.is_silent(worker);
+        self.act(core);
+    }
+
     /// The pool cannot go on.
     pub(super) fn break_down(&self, cause: BrokenCause) {
         let mut core = self.core.lock();

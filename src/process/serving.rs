@@ -29,7 +29,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 thread_local! {
     /// The line that this thread serves, by its address.
@@ -52,6 +52,9 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
         Err(error) => pool.refused(worker, error),
     }
 }
+
+/// After this time without a word, what lies ready behind a worker's call is taken back.
+const SILENCE: Duration = Duration::from_millis(20);
 
 /// The variables by which native thread pools are told how many threads to have.
 const SHARES: [&str; 6] = [
@@ -126,6 +129,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     let mut has_ended = false;
     // Until when something may come into the ring that the worker does not ring for.
     let mut looks_until: Option<Instant> = None;
+    // When it will have been silent for long.
+    let mut silent_at: Option<Instant> = None;
     loop {
         // Taken before the look, so that the last look is one after that time.
         let now = Instant::now();
@@ -158,6 +163,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         }
         if has_found || heard == Heard::Bytes {
             looks_until = Some(now + PATIENCE);
+            silent_at = Some(now + SILENCE);
         }
         match heard {
             Heard::Bytes => continue,
@@ -166,8 +172,13 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             Heard::Nothing => {
                 line.flush(true);
                 looks_until = looks_until.filter(|until| now <= *until);
-                let limit = looks_until.map(|until| until.saturating_duration_since(now));
-                has_ended = line.wait(limit);
+                if silent_at.is_some_and(|at| at <= now) {
+                    silent_at = None;
+                    pool.silent(line.worker);
+                    line.flush(true);
+                }
+                let limit = looks_until.or(silent_at);
+                has_ended = line.wait(limit.map(|until| until.saturating_duration_since(now)));
             }
         }
     }

@@ -95,6 +95,22 @@ impl Machine {
         }
     }
 
+    /// Nothing has been heard of the worker for long, while it has calls. What lies ready behind such
+    /// a call does not wait for it; and so that it keeps its place, nothing that is newer stays
+    /// before it elsewhere.
+    pub(crate) fn is_silent(&mut self, worker: WorkerId) {
+        let Some(it) = self.workers.get_mut(&worker) else { return };
+        if it.is_idle() {
+            return;
+        }
+        it.is_silent = true;
+        if it.waiting() > 0 {
+            let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
+            workers.into_iter().for_each(|worker| self.withdraw_from(worker));
+        }
+        self.is_unsettled = true;
+    }
+
     /// The idle time is over that was watched in this round.
     pub(crate) fn is_still_idle(&mut self, worker: WorkerId, since: usize) {
         if let Some(it) = self.workers.get_mut(&worker)

@@ -28,9 +28,21 @@ impl Machine {
                 .iter()
                 .filter(|(_, worker)| worker.room(&self.rules) > 0)
                 .min_by_key(|(_, worker)| worker.sent.len());
-            let Some((&worker, _)) = emptiest else { return };
-            self.send_first(worker);
+            match emptiest {
+                Some((&id, worker)) if worker.is_idle() || self.is_complete() => {
+                    self.send_first(id);
+                }
+                _ => return,
+            }
         }
+    }
+
+    /// Whether every worker is up that there may be. Until then nothing is sent ahead, since one that
+    /// has nothing to do will come.
+    pub(super) fn is_complete(&self) -> bool {
+        let is_up = |it: &Worker| it.stage == Stage::Up || !it.is_staying();
+        self.is_refused
+            || self.workers.len() >= self.max_workers && self.workers.values().all(is_up)
     }
 
     fn send_first(&mut self, id: WorkerId) {

@@ -27,6 +27,7 @@ enum Event {
     Spread,
     Stop(usize),
     Grace(usize),
+    Silence(usize),
     Idle(usize),
     Resize(usize),
     Close { cancel: bool },
@@ -57,6 +58,7 @@ fn event() -> impl Strategy<Value = Event> {
         5 => n().prop_map(Event::Stop),
         5 => n().prop_map(Event::Grace),
         2 => n().prop_map(Event::Idle),
+        4 => n().prop_map(Event::Silence),
         3 => (1..5_usize).prop_map(Event::Resize),
         1 => prop::bool::weighted(0.3).prop_map(|cancel| Event::Close { cancel }),
         1 => Just(Event::Rest),
@@ -116,6 +118,7 @@ fn happen(world: &mut World, event: Event) {
         }
         Event::Grace(n) => world.grace(n),
         Event::Idle(n) => world.idle(n),
+        Event::Silence(n) => with(world, world.worker(n), &World::silence),
         Event::Resize(most) => world.resize(most),
         Event::Close { cancel } => world.close(cancel),
         Event::EndAll { hard } => world.end_all(hard),

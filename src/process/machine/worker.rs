@@ -15,6 +15,8 @@ pub(crate) struct WorkerId(pub(crate) u64);
 const AHEAD_MICROSECONDS: f64 = 400.0;
 /// One that runs, and one that lies ready.
 const LEAST_WINDOW: usize = 2;
+/// A call that takes less than this is short: more than one of them is sent ahead.
+const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 2.0;
 
 /// How far a worker has come: see the diagram of the [machine](super).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +35,12 @@ pub(super) struct Worker {
     pub(super) sent: VecDeque<(Ticket, TaskId)>,
     next_number: u32,
     window: usize,
-    /// Smoothed duration of its calls, in microseconds.
+    /// Smoothed duration of its short calls, in microseconds.
     pace: f64,
+    /// Which of the last eight calls were short, a bit for each.
+    short: u8,
+    /// Nothing has been heard of it for long, so its call may take for ever.
+    pub(super) is_silent: bool,
     /// How many calls have come back.
     done: usize,
     /// The running call was asked to stop, so the process may end soon: nothing is sent ahead.
@@ -62,8 +68,11 @@ impl Worker {
             stage: Stage::Starting,
             sent: VecDeque::new(),
             next_number: 0,
-            window: LEAST_WINDOW,
-            pace: AHEAD_MICROSECONDS / LEAST_WINDOW as f64,
+            // Until it is known how long calls take, none is sent ahead.
+            window: 1,
+            pace: SHORT_MICROSECONDS,
+            short: 0,
+            is_silent: false,
             done: 0,
             on_notice: None,
             rounds: 0,
@@ -87,7 +96,8 @@ impl Worker {
 
     /// How many more calls it may be sent.
     pub(super) fn room(&self, rules: &Rules) -> usize {
-        if self.stage != Stage::Up || !self.is_staying() || self.on_notice.is_some() {
+        let takes_none = self.on_notice.is_some() || self.is_silent;
+        if self.stage != Stage::Up || !self.is_staying() || takes_none {
             return 0;
         }
         let left = rules
@@ -125,6 +135,7 @@ impl Worker {
     pub(super) fn unsend(&mut self, ticket: Ticket) {
         self.sent.retain(|(it, _)| *it != ticket);
         self.on_notice = self.on_notice.filter(|it| *it != ticket);
+        self.is_silent &= !self.sent.is_empty();
     }
 
     /// Its running call is asked to stop.
@@ -137,10 +148,18 @@ impl Worker {
         self.unsend(ticket);
         self.done += 1;
         self.is_worn |= rules.max_tasks_per_worker.is_some_and(|most| self.done >= most);
+        self.is_silent = false;
         let micros = duration.as_secs_f64() * 1e6;
-        self.pace += (micros - self.pace) / 8.0;
-        self.window = (AHEAD_MICROSECONDS / self.pace.max(1.0)) as usize;
-        self.window = self.window.clamp(LEAST_WINDOW, SLOTS);
+        let is_short = micros < SHORT_MICROSECONDS;
+        self.short = self.short << 1 | u8::from(is_short);
+        if is_short {
+            self.pace += (micros - self.pace) / 8.0;
+        }
+        // A long one now and then does not change what the others are.
+        self.window = match self.short.count_ones() {
+            0..4 => LEAST_WINDOW,
+            _ => ((AHEAD_MICROSECONDS / self.pace.max(1.0)) as usize).clamp(LEAST_WINDOW, SLOTS),
+        };
     }
 }
 

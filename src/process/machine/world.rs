@@ -329,6 +329,11 @@ impl World {
         }
     }
 
+    pub(super) fn silence(&mut self, worker: WorkerId) {
+        self.machine.is_silent(worker);
+        self.act();
+    }
+
     pub(super) fn resize(&mut self, max_workers: usize) {
         self.machine.resize(max_workers);
         self.act();
@@ -506,7 +511,8 @@ impl World {
         let is_open = |it: &Worker| it.room(&machine.rules) > 0;
         let told = |task: &&TaskId| !self.stories[*task].is_rumour;
         let queued = machine.queue.values().filter(told).count();
-        if workers.values().any(is_open) {
+        let is_served = |it: &Worker| is_open(it) && (it.is_idle() || machine.is_complete());
+        if workers.values().any(is_served) {
             assert_eq!(queued, 0, "a worker has room, and a task waits");
         }
         if workers.values().any(|it| is_open(it) && it.is_idle()) {
@@ -529,7 +535,13 @@ impl World {
 
         for (id, worker) in workers {
             let process = &self.processes[id];
-            if (!worker.is_staying() && !worker.is_expelled) || worker.on_notice.is_some() {
+            let may_end = !worker.is_staying() && !worker.is_expelled;
+            if worker.is_silent {
+                let behind = worker.sent.iter().skip(1);
+                let lent = behind.filter(|(_, task)| machine.lent(*task).is_some());
+                assert_eq!(lent.count(), 0, "{id:?} is silent, and a call waits behind its own");
+            }
+            if may_end || worker.on_notice.is_some() {
                 let lent = worker.sent.iter().filter(|(_, task)| machine.lent(*task).is_some());
                 assert_eq!(lent.count(), 0, "{id:?} may end, and holds what it has not begun");
             }
