@@ -67,6 +67,9 @@ enum Reminder {
     Idle(WorkerId, usize),
 }
 
+/// This many calls, and one that runs, are enough for a while.
+const ENOUGH: usize = 1;
+
 /// Arguments up to this length are copied into their frame.
 const COPIED: usize = 16 << 10;
 
@@ -283,7 +286,14 @@ impl Pool {
                 }
             }
         }
-        if !effects.flush.iter().any(|it| Arc::ptr_eq(it, line)) {
+        line.pushed(ticket);
+        // A worker that has been written enough to do gets it with what its own thread writes next,
+        // which is when something has come back.
+        let has_enough = core
+            .machine
+            .on_its_way(worker, ENOUGH)
+            .is_some_and(|ticket| ticket.number <= line.last_written());
+        if !has_enough && !effects.flush.iter().any(|it| Arc::ptr_eq(it, line)) {
             effects.flush.push(Arc::clone(line));
         }
     }

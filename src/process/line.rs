@@ -3,6 +3,8 @@
 use super::frame::{FrameReader, Violation};
 use super::machine::WorkerId;
 use super::page::Page;
+use super::pool::Finished;
+use super::slots::Ticket;
 use crate::error::{DeathCause, WorkerDeath};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -33,6 +35,11 @@ struct Outbox {
     pieces: VecDeque<Piece>,
     /// How many bytes of the first piece have been written.
     written: usize,
+    /// The numbers of the last call in it, and of the last one that has left it.
+    last_pushed: u32,
+    last_written: u32,
+    /// Somebody has taken the pieces and writes them; what is pushed meanwhile is theirs to write.
+    is_writing: bool,
 }
 
 /// What a look at the worker has shown.
@@ -57,6 +64,8 @@ pub(super) struct Line {
     pub(super) reader: Mutex<FrameReader>,
     /// What came through the ring. Apart from the other, in which a frame may be half read.
     pub(super) ring_reader: Mutex<FrameReader>,
+    /// Tasks that are over, in the order in which their futures are to be told.
+    pub(super) finished: Mutex<VecDeque<Finished>>,
     /// Counts the threads that have served this line: the last one does, and no other.
     turn: AtomicUsize,
     memory_kills: Option<u64>,
@@ -84,6 +93,7 @@ impl Line {
             outbox: Mutex::new(Outbox::default()),
             reader: Mutex::new(FrameReader::new(most)),
             ring_reader: Mutex::new(FrameReader::new(most)),
+            finished: Mutex::new(VecDeque::new()),
             turn: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
@@ -115,6 +125,16 @@ impl Line {
         outbox.pieces.push_back(piece);
     }
 
+    /// The frame of this call has been pushed.
+    pub(super) fn pushed(&self, ticket: Ticket) {
+        self.outbox.lock().last_pushed = ticket.number;
+    }
+
+    /// The number of the last call that has been written with all before it.
+    pub(super) fn last_written(&self) -> u32 {
+        self.outbox.lock().last_written
+    }
+
     /// Writes what the socket takes, without blocking. The rest is for the line's own thread, which
     /// is told unless it is the one that calls.
     pub(super) fn flush(&self, is_own_thread: bool) {
@@ -123,28 +143,59 @@ impl Line {
         }
     }
 
-    /// Whether everything has been written.
+    /// Whether everything has been written, or somebody else sees to it. The outbox is not locked
+    /// while the system is called, for it is locked under the pool's lock.
     fn write(&self) -> bool {
         let mut outbox = self.outbox.lock();
-        let Outbox { pieces, written } = &mut *outbox;
-        while let Some(first) = pieces.front() {
-            match self.link.try_send(&first.bytes()[*written..]) {
-                Ok(count) => *written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        if std::mem::replace(&mut outbox.is_writing, true) {
+            return true;
+        }
+        loop {
+            let mut pieces = std::mem::take(&mut outbox.pieces);
+            let (mut written, last_pushed) = (outbox.written, outbox.last_pushed);
+            drop(outbox);
+            let outcome = self.write_pieces(&mut pieces, &mut written);
+            outbox = self.outbox.lock();
+            match outcome {
+                Ok(()) => {
+                    outbox.written = 0;
+                    outbox.last_written = last_pushed;
+                    if outbox.pieces.is_empty() {
+                        outbox.is_writing = false;
+                        return true;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    pieces.append(&mut outbox.pieces);
+                    outbox.pieces = pieces;
+                    outbox.written = written;
+                    outbox.is_writing = false;
+                    return false;
+                }
                 Err(_) => {
                     // Nobody reads any more: the end is about to be heard.
-                    pieces.clear();
-                    *written = 0;
+                    outbox.pieces.clear();
+                    outbox.written = 0;
+                    outbox.is_writing = false;
                     return true;
                 }
             }
-            if *written >= pieces.front().map_or(0, |first| first.bytes().len()) {
+        }
+    }
+
+    fn write_pieces(&self, pieces: &mut VecDeque<Piece>, written: &mut usize) -> io::Result<()> {
+        while let Some(first) = pieces.front() {
+            match self.link.try_send(&first.bytes()[*written..]) {
+                Ok(count) => *written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if *written >= first.bytes().len() {
                 pieces.pop_front();
                 *written = 0;
             }
         }
-        true
+        Ok(())
     }
 
     // ---- reading ----------------------------------------------------------------------------

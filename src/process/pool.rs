@@ -16,6 +16,7 @@ use crate::error::{BrokenCause, Refusal, TaskErrorKind};
 use crate::executor::{Admission, Bound, Patience, expire};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Alarm, Arc, Condvar, Mutex, Timer, Weak, deadline_after};
+use crate::sys::SealedMapping;
 use crate::sys::child::Signal;
 use crate::task::{self, Blocking, Owner, OwnerId, TaskRef};
 use std::time::{Duration, Instant};
@@ -30,6 +31,31 @@ pub(super) struct Pool {
     threads: Mutex<Vec<JoinHandle<()>>>,
     begun_at: Instant,
     pub(super) this: Weak<Pool>,
+}
+
+/// What stands behind a worker's word that a call is done.
+pub(super) enum Returned {
+    /// The body of its frame, in which the result begins there.
+    Body(Vec<u8>, usize),
+    Mapped(SealedMapping),
+}
+
+/// A task that is over, and whose future is still to be told.
+pub(super) struct Finished {
+    entry: Entry,
+    outcome: Outcome,
+    returned: Returned,
+}
+
+impl Finished {
+    /// Ends the future. Runs code of the user's.
+    pub(super) fn conclude(self) {
+        let result = match &self.returned {
+            Returned::Body(body, begin) => &body[*begin..],
+            Returned::Mapped(mapping) => mapping.bytes(),
+        };
+        self.entry.job.conclude(self.outcome, result);
+    }
 }
 
 /// A job that was not taken.
@@ -263,8 +289,11 @@ impl Pool {
         true
     }
 
-    /// A call came back. False if there is no such call.
-    pub(super) fn done(&self, worker: WorkerId, head: DoneHead, result: &[u8]) -> bool {
+    /// A call came back: its task is over, or is tried again. False if there is no such call.
+    ///
+    /// What follows from it is left to [`settle`](Self::settle), once for many, and telling whoever
+    /// waits to [`Finished::conclude`].
+    pub(super) fn returned(&self, line: &Line, head: DoneHead, outcome: Returned) -> bool {
         let how = match head.outcome {
             Outcome::Panicked(_) => Return::Failed,
             _ => Return::Succeeded,
@@ -272,34 +301,37 @@ impl Pool {
         let ticket = Ticket::of_parts(head.ticket);
         let duration = Duration::from_nanos(head.nanoseconds);
         let mut core = self.core.lock();
-        if let Some(id) = core.machine.task_of(worker, ticket)
+        if let Some(id) = core.machine.task_of(line.worker, ticket)
             && let Some(entry) = core.jobs.get_mut(&id)
         {
             // Before it is in no table any more: whoever cancels it now comes too late.
             entry.begin();
         }
-        let verdict = core.machine.returned(worker, ticket, how, duration, head.is_too_large);
-        let mut over = match verdict {
+        let returned = core.machine.returned(line.worker, ticket, how, duration, head.is_too_large);
+        let over = match returned {
             Verdict::Unknown => return false,
-            Verdict::Again => None,
+            Verdict::Again => return true,
             Verdict::Over(id) => core.jobs.remove(&id),
         };
-        if let Some(entry) = &mut over {
-            // From here on nobody finds it in the table; nor may anybody think it was not begun.
-            entry.begin();
-            match head.outcome {
-                _ if entry.job.task().snapshot().is_expired() => core.failed += 1,
-                Outcome::Value(_) => core.finished += 1,
-                Outcome::Cancelled => core.cancelled += 1,
-                _ => core.failed += 1,
-            }
+        let Some(entry) = over else { return true };
+        match head.outcome {
+            _ if entry.job.task().snapshot().is_expired() => core.failed += 1,
+            Outcome::Value(_) => core.finished += 1,
+            Outcome::Cancelled => core.cancelled += 1,
+            _ => core.failed += 1,
         }
-        self.act(core);
-        if let Some(entry) = over {
-            entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
-            entry.job.conclude(head.outcome, result);
-        }
+        entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
+        line.finished.lock().push_back(Finished {
+            entry,
+            outcome: head.outcome,
+            returned: outcome,
+        });
         true
+    }
+
+    /// Does what follows from everything that has happened.
+    pub(super) fn settle(&self) {
+        self.act(self.core.lock());
     }
 
     /// Ends a worker that breaks the rules.

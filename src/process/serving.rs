@@ -16,7 +16,7 @@ use super::message::{
 };
 use super::page::Page;
 use super::payload::{Arrived, Where};
-use super::pool::Pool;
+use super::pool::{Pool, Returned};
 use super::ring::PATIENCE;
 use super::slots::Ticket;
 use crate::error::{BrokenCause, TaskPanic};
@@ -140,7 +140,6 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             false
         });
         loop {
-            // One at a time: a stand-in goes on with the next.
             let frame = next_frame(&line.reader).transpose();
             let frame = frame.or_else(|| next_frame(&line.ring_reader).transpose());
             let received = match frame {
@@ -149,16 +148,23 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
                     if kind == Kind::Hello {
                         pool.forget_alarm(alarm.take());
                     }
-                    receive(pool, line, kind, &body)
+                    receive(pool, line, kind, body)
                 }
                 Some(Err(violation)) => Err(violation),
             };
-            if line.turn() != turn {
-                return task::set_host(None);
-            }
             if let Err(violation) = received {
                 pool.accuse(line, violation.to_string());
                 break;
+            }
+        }
+        if has_found || heard == Heard::Bytes {
+            pool.settle();
+        }
+        // One at a time: a stand-in goes on with the next.
+        while let Some(finished) = { line.finished.lock().pop_front() } {
+            finished.conclude();
+            if line.turn() != turn {
+                return task::set_host(None);
             }
         }
         if has_found || heard == Heard::Bytes {
@@ -193,10 +199,10 @@ fn next_frame(reader: &Mutex<FrameReader>) -> Result<Option<(Kind, Vec<u8>)>, Vi
     Ok(reader.next()?.map(|(kind, body)| (kind, body.to_vec())))
 }
 
-fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Violation> {
+fn receive(pool: &Pool, line: &Line, kind: Kind, body: Vec<u8>) -> Result<(), Violation> {
     match kind {
         Kind::Hello => {
-            let (hello, _): (Hello, _) = read_message(body)?;
+            let (hello, _): (Hello, _) = read_message(&body)?;
             if hello.protocol != PROTOCOL || hello.identity != image::identity() {
                 pool.break_down(BrokenCause::new(
                     "a worker process cannot be used",
@@ -208,7 +214,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
             Ok(())
         }
         Kind::Ready => {
-            let (ready, _): (Ready, _) = read_message(body)?;
+            let (ready, _): (Ready, _) = read_message(&body)?;
             match ready {
                 Ok(()) => pool.ready(line.worker),
                 Err(NotReady::Unable(why)) => {
@@ -225,33 +231,37 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
             Ok(())
         }
         Kind::Begun => {
-            let (ticket, _) = read_message(body)?;
+            let (ticket, _) = read_message(&body)?;
             known(pool.begun(line.worker, Ticket::of_parts(ticket)))
         }
         Kind::Done => {
-            let (mut head, result): (DoneHead, _) = read_message(body)?;
+            let (mut head, result): (DoneHead, _) = read_message(&body)?;
+            let begin = body.len() - result.len();
             let Outcome::Value(place) = head.outcome else {
-                return known(pool.done(line.worker, head, result));
+                return known(pool.returned(line, head, Returned::Body(body, begin)));
             };
-            let arrived = Arrived::from(line.process_id(), place, result);
-            if arrived.is_err() && line.has_ended() {
+            let arrived = match Arrived::from(line.process_id(), place, result) {
+                Ok(Arrived::Here(_)) => Ok(None),
+                Ok(Arrived::Mapped(mapping)) => Ok(Some(mapping)),
                 // It was killed before its outcome could be had: the task is lost with it.
-                return Ok(());
-            }
+                Err(_) if line.has_ended() => return Ok(()),
+                Err(error) => Err(format!("its shared memory cannot be opened: {error}")),
+            };
             if matches!(place, Where::File(..)) {
                 let mut frame = Vec::new();
                 put(&mut frame, Kind::Opened, &[], 0);
                 line.push(Piece::Own(frame));
                 line.flush(true);
             }
-            match &arrived {
-                Ok(arrived) => known(pool.done(line.worker, head, arrived.bytes())),
-                Err(error) => {
-                    let why = format!("its shared memory cannot be opened: {error}");
+            let returned = match arrived {
+                Ok(None) => Returned::Body(body, begin),
+                Ok(Some(mapping)) => Returned::Mapped(mapping),
+                Err(why) => {
                     head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
-                    known(pool.done(line.worker, head, &[]))
+                    Returned::Body(body, begin)
                 }
-            }
+            };
+            known(pool.returned(line, head, returned))
         }
         // What is there has been looked at already.
         Kind::Look => Ok(()),

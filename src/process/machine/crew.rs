@@ -100,7 +100,8 @@ impl Machine {
     /// before it elsewhere.
     pub(crate) fn is_silent(&mut self, worker: WorkerId) {
         let Some(it) = self.workers.get_mut(&worker) else { return };
-        if it.is_idle() {
+        // One that has nothing to do is right to say nothing.
+        if it.sent.is_empty() {
             return;
         }
         it.is_silent = true;

@@ -230,6 +230,11 @@ impl Machine {
         worker.sent.iter().find(|(it, _)| *it == ticket).map(|(_, task)| *task)
     }
 
+    /// The call that is on its way to the worker behind so many others.
+    pub(crate) fn on_its_way(&self, worker: WorkerId, behind: usize) -> Option<Ticket> {
+        self.workers.get(&worker)?.sent.get(behind).map(|(ticket, _)| *ticket)
+    }
+
     /// Whether the pool itself is ending the worker's process.
     pub(crate) fn is_ending(&self, worker: WorkerId) -> bool {
         self.workers.get(&worker).is_some_and(|it| it.is_ending)

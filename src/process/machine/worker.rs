@@ -133,7 +133,10 @@ impl Worker {
 
     /// A call is not on its way any more, for whatever reason.
     pub(super) fn unsend(&mut self, ticket: Ticket) {
-        self.sent.retain(|(it, _)| *it != ticket);
+        // Mostly the first.
+        if let Some(at) = self.sent.iter().position(|(it, _)| *it == ticket) {
+            self.sent.remove(at);
+        }
         self.on_notice = self.on_notice.filter(|it| *it != ticket);
         self.is_silent &= !self.sent.is_empty();
     }
