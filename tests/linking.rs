@@ -176,6 +176,7 @@ fn works_if_static(way: &Way) {
 }
 
 #[test]
+#[ignore = "takes long to build"]
 fn optimized_as_a_whole_and_stripped_and_without_unwinding() {
     works(&Way {
         name: "lto",
@@ -185,6 +186,7 @@ fn optimized_as_a_whole_and_stripped_and_without_unwinding() {
 }
 
 #[test]
+#[ignore = "takes long to build"]
 fn linked_statically_and_not_optimized() {
     works_if_static(&Way {
         name: "static",
