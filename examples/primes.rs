@@ -114,7 +114,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for prime in &expected {
         println!("  {prime}");
     }
-    println!("\n                         median    speed-up");
+    println!(
+        "\n                         median    speed-up: median of the rounds, each against its own"
+    );
+    println!("                           time    time alone (slowest to fastest)");
     let alone = median(&mut sequential_times).as_secs_f64() * 1e3;
     println!("one after the other  {alone:8.1} ms");
     on_threads.print(&format!("on {workers} threads"));

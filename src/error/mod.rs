@@ -563,9 +563,6 @@ pub enum BuildError {
         /// Why.
         error: TransferError,
     },
-    /// The operating system refused something that every pool of processes needs.
-    #[error("the system refuses what a pool of processes needs: {0}")]
-    System(std::io::Error),
 }
 
 /// The same text as `Display`, since this error mostly leaves a program through `main`.

@@ -70,8 +70,8 @@ pub enum DeathCause {
         /// Whether the system wrote a core dump.
         core_dumped: bool,
     },
-    /// The executor ended it: by `terminate_workers` or `kill_workers`, or together with another
-    /// worker's death.
+    /// The executor ended it: by `terminate_workers`, `kill_workers` or `shutdown_timeout`, or together
+    /// with another worker's death.
     Ended,
     /// It was ended because it sent what no worker sends.
     BrokeProtocol(String),

@@ -128,6 +128,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
         Err(error) => Err(last_failure()
+            .or_else(|| unsuited::<T>(&error))
             .or_else(|| why_not_decoded::<T>(bytes))
             .unwrap_or_else(|| error.to_string())),
     }
@@ -147,9 +148,26 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
             Ok(())
         }
         Err(error) => Err(last_failure()
+            .or_else(|| unsuited::<T>(&error))
             .or_else(|| why_not_encoded(value))
             .unwrap_or_else(|| error.to_string())),
     }
+}
+
+/// Why a type does not go through `postcard`, if that is what is wrong.
+fn unsuited<T>(error: &postcard::Error) -> Option<String> {
+    use postcard::Error::{SerializeSeqLengthUnknown, WontImplement};
+    let why = match error {
+        WontImplement => {
+            "asks what the data look like, as #[serde(untagged)], #[serde(tag)] and \
+             #[serde(flatten)] do, and the encoding does not tell"
+        }
+        SerializeSeqLengthUnknown => {
+            "has a sequence or map whose length is not known beforehand, as #[serde(flatten)] makes"
+        }
+        _ => return None,
+    };
+    Some(format!("`{}` {why}; send a type without it", std::any::type_name::<T>()))
 }
 
 // `postcard` forgets what the value said about its failure, so it is asked once more.

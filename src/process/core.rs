@@ -191,8 +191,9 @@ impl Pool {
                 if let Some(mut entry) = core.jobs.remove(&task) {
                     // It had begun, and so cannot be cancelled any more.
                     entry.begin();
-                    // Aborted: it was to end like this.
-                    let was_stopped = entry.job.task().snapshot().is_stop_requested();
+                    // Aborted: it was to end like this. One that has timed out has failed.
+                    let now = entry.job.task().snapshot();
+                    let was_stopped = now.is_stop_requested() && !now.is_expired();
                     let was_ended =
                         core.death.as_ref().is_some_and(|it| it.cause == DeathCause::Ended);
                     let kind =
@@ -287,6 +288,9 @@ impl Pool {
             }
         }
         line.pushed(ticket);
+        if core.machine.on_its_way(worker, 1).is_some() {
+            line.mind();
+        }
         // A worker that has been written enough to do gets it with what its own thread writes next,
         // which is when something has come back.
         let has_enough = core
@@ -342,7 +346,7 @@ impl Pool {
                 Reminder::Grace(task, worker, ticket) => {
                     core.machine.grace_is_over(task, worker, ticket);
                 }
-                Reminder::Idle(worker, since) => core.machine.is_still_idle(worker, since),
+                Reminder::Idle(worker, since) => core.machine.idle_time_is_over(worker, since),
             }
             pool.act(core);
         };

@@ -30,9 +30,10 @@ use std::time::Duration;
 ///
 /// # What can be submitted
 ///
-/// Functions, methods, generic functions with their types chosen, and closures that capture nothing:
-/// whatever is a plain `fn(A) -> R`. Argument and result are values that `serde` can encode and
-/// decode; several arguments travel as a tuple. What is large and only read travels as
+/// Functions, associated functions, generic functions with their types chosen, and closures that
+/// capture nothing: whatever is a plain `fn(A) -> R`. Argument and result are owned values that
+/// `serde` can encode and decode; several arguments travel as a tuple. A function that borrows is
+/// called through a closure: `submit(|text: String| parse(&text), text)`. What is large and only read travels as
 /// [`SharedData`](crate::SharedData).
 ///
 /// # Python

@@ -68,6 +68,8 @@ pub(super) struct Line {
     pub(super) finished: Mutex<VecDeque<Finished>>,
     /// Counts the threads that have served this line: the last one does, and no other.
     turn: AtomicUsize,
+    /// Not zero if the line's thread minds the time since it has heard something.
+    armed: AtomicUsize,
     memory_kills: Option<u64>,
     /// Why the pool itself ended the process.
     fault: Mutex<Option<String>>,
@@ -95,6 +97,7 @@ impl Line {
             ring_reader: Mutex::new(FrameReader::new(most)),
             finished: Mutex::new(VecDeque::new()),
             turn: AtomicUsize::new(0),
+            armed: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
         }
@@ -246,6 +249,32 @@ impl Line {
         }
     }
 
+    // ---- silence ----------------------------------------------------------------------------
+
+    /// The line's thread minds the time from now on.
+    pub(super) fn arm(&self) {
+        // ORDERING: release pairs with the acquire in `is_armed`; nothing else is told by it.
+        self.armed.store(1, Ordering::Release);
+    }
+
+    pub(super) fn disarm(&self) {
+        // ORDERING: release pairs with the acquire in `is_armed`.
+        self.armed.store(0, Ordering::Release);
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        // ORDERING: acquire pairs with the release in `arm` and `disarm`.
+        self.armed.load(Ordering::Acquire) != 0
+    }
+
+    /// Sees that the line's thread minds the time, since something waits behind a call.
+    pub(super) fn mind(&self) {
+        if !self.is_armed() {
+            self.arm();
+            self.bell.ring();
+        }
+    }
+
     // ---- turns ------------------------------------------------------------------------------
 
     pub(super) fn turn(&self) -> usize {
@@ -274,8 +303,8 @@ impl Line {
 
     /// Waits for the process, which has ended or is ended here, and for nothing else. How it ended.
     pub(super) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let was_alive = !self.child.has_ended_within(Some(PATIENCE));
+        const EXIT_LIMIT: Duration = Duration::from_secs(2);
+        let was_alive = !self.child.has_ended_within(Some(EXIT_LIMIT));
         if was_alive {
             self.fault.lock().get_or_insert_with(|| "closing its connection".to_owned());
         }

@@ -1,5 +1,4 @@
-//! What the handles and lines of one pool share: the bookkeeping, the jobs, and the carrying out of
-//! what the bookkeeping decides.
+//! What the handles and lines of one pool share: the bookkeeping, and the jobs.
 //!
 //! One lock guards the [`Machine`] and what belongs to it. What follows from an event is decided
 //! under the lock, and whatever could block, or is code of the user's, is done after it has been
@@ -29,6 +28,8 @@ pub(super) struct Pool {
     pub(super) bound: Option<Bound>,
     pub(super) timer: Timer,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held by whoever joins threads.
+    joining: Mutex<()>,
     begun_at: Instant,
     pub(super) this: Weak<Pool>,
 }
@@ -80,6 +81,7 @@ impl Pool {
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
             timer: Timer::new(),
             threads: Mutex::new(Vec::new()),
+            joining: Mutex::new(()),
             begun_at: Instant::now(),
             this: this.clone(),
             settings,
@@ -218,7 +220,7 @@ impl Pool {
 
     // ---- events from workers ----------------------------------------------------------------
 
-    /// Starts to serve a worker whose process has been started. False if it is not wanted any more.
+    /// The process of a worker has been started. One that is not wanted any more is killed.
     pub(super) fn connected(&self, line: &Arc<Line>) {
         let mut core = self.core.lock();
         core.lines.insert(line.worker, Arc::clone(line));
@@ -247,7 +249,7 @@ impl Pool {
     /// Nothing has been heard of a worker for long.
     pub(super) fn silent(&self, worker: WorkerId) {
         let mut core = self.core.lock();
-        core.machine.is_silent(worker);
+        core.machine.fell_silent(worker);
         self.act(core);
     }
 
@@ -354,7 +356,7 @@ impl Pool {
         let worker = core.machine.workers().find(|it| it.id == line.worker);
         core.was_up = worker.as_ref().is_some_and(|it| it.is_up);
         for (ticket, task) in worker.map(|it| it.sent).unwrap_or_default() {
-            // As in `done`.
+            // As in `returned`.
             if has_begun(ticket)
                 && let Some(entry) = core.jobs.get_mut(&task)
             {
@@ -437,10 +439,16 @@ impl Pool {
         self.act(core);
     }
 
+    /// Whether this thread serves one of the pool's lines, so that waiting for the pool would be
+    /// waiting for itself.
+    pub(super) fn is_own_thread(&self) -> bool {
+        task::host_owner() == Some(self.id)
+    }
+
     /// Blocks until every worker is gone, or the deadline comes. Called by a callback of this very
     /// pool it does not wait, for a line would wait for itself; false then too.
     pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        if task::host_owner() == Some(self.id) {
+        if self.is_own_thread() {
             return false;
         }
         let is_gone = task::while_blocked(Blocking::Waiting, || {
@@ -457,6 +465,8 @@ impl Pool {
             }
         });
         if is_gone {
+            // No waiting call is over before the last thread is, whoever joins it.
+            let _joining = self.joining.lock();
             let threads = std::mem::take(&mut *self.threads.lock());
             for thread in threads {
                 let _ = thread.join();

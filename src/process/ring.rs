@@ -19,7 +19,7 @@
 //!
 //! Frames in the ring wake nobody. The worker rings (by an empty frame on the link) when it runs out
 //! of calls, and when it has put something in and its last ring is older than [`QUIET`]. The
-//! parent looks when it hears anything, and once more a while ([`PATIENCE`]) after the last thing it
+//! parent looks when it hears anything, and once more a while ([`SECOND_LOOK`]) after the last thing it
 //! heard. So an outcome that was put without a ring came within `QUIET` after some other ring, and is
 //! found by the second look after that, even if the worker's next call takes an hour.
 
@@ -31,7 +31,7 @@ use std::time::Duration;
 pub(super) const QUIET: Duration = Duration::from_micros(100);
 
 /// The parent looks once more after this time. Longer than [`QUIET`].
-pub(super) const PATIENCE: Duration = Duration::from_micros(500);
+pub(super) const SECOND_LOOK: Duration = Duration::from_micros(500);
 
 #[cfg(not(concurrent_futures_loom))]
 pub(super) const CAPACITY: usize = 64 << 10;

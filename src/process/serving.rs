@@ -17,7 +17,7 @@ use super::message::{
 use super::page::Page;
 use super::payload::{Arrived, Where};
 use super::pool::{Pool, Returned};
-use super::ring::PATIENCE;
+use super::ring::SECOND_LOOK;
 use super::slots::Ticket;
 use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, thread};
@@ -89,7 +89,6 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     }
     command.env(VARIABLE, std::process::id().to_string());
     command.stdin(far_end);
-    command.process_group(0);
 
     let initializer = settings.initializer.as_ref();
     let configure = Configure {
@@ -160,6 +159,10 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         if has_found || heard == Heard::Bytes {
             pool.settle();
         }
+        // Callbacks may take their time, and the worker need not wait for them.
+        if !line.finished.lock().is_empty() {
+            line.flush(true);
+        }
         // One at a time: a stand-in goes on with the next.
         while let Some(finished) = { line.finished.lock().pop_front() } {
             finished.conclude();
@@ -168,7 +171,10 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             }
         }
         if has_found || heard == Heard::Bytes {
-            looks_until = Some(now + PATIENCE);
+            looks_until = Some(now + SECOND_LOOK);
+            silent_at = Some(now + SILENCE);
+            line.arm();
+        } else if silent_at.is_none() && line.is_armed() {
             silent_at = Some(now + SILENCE);
         }
         match heard {
@@ -180,6 +186,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
                 looks_until = looks_until.filter(|until| now <= *until);
                 if silent_at.is_some_and(|at| at <= now) {
                     silent_at = None;
+                    // Before the rest: who sends something after this arms it again.
+                    line.disarm();
                     pool.silent(line.worker);
                     line.flush(true);
                 }

@@ -44,7 +44,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// there then is killed.
     ///
     /// Blocks for `drain` and `grace` together, and for as long as the system takes to end processes
-    /// that were killed. What it had to do is in the report.
+    /// that were killed. What it had to do is in the report. Called by a callback of one of this
+    /// executor's futures, on a thread of its own, it waits for nothing, and kills only what does not
+    /// stop when asked.
     ///
     /// # Python
     ///
@@ -72,7 +74,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         pool.close(true);
         let after = pool.stats();
         pool.stop_all();
-        if !pool.wait_until_gone(deadline_after(grace)) {
+        if !pool.is_own_thread() && !pool.wait_until_gone(deadline_after(grace)) {
             pool.end_all(true);
             pool.wait_until_gone(None);
         }

@@ -1,7 +1,8 @@
 //! The worker: what this executable is when it was started by a pool.
 //!
 //! It reads calls from its link, claims each before it begins it (see [`slots`](super::slots)), and
-//! sends its outcome before it looks at the next, so that a death costs one call and no other. A
+//! puts its outcome into the ring, or sends it, before it claims the next, so that a death costs one
+//! call and no other. A
 //! thread beside it watches for the end of the parent, and then ends the whole process group.
 
 use super::bootstrap::Marker;

@@ -180,17 +180,18 @@ fn tasks_of_a_draining_pool_may_wait_for_one_another() {
     });
 }
 
-/// After a waiting shutdown no thread of the pool exists any more.
+/// A waiting shutdown leaves no thread of the pool.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_waiting_shutdown_joins_the_threads() {
-    use crate::common::threads_named;
+    use crate::common::{eventually, threads_named};
     within(|| {
         let builder = ThreadPoolExecutor::builder().max_workers(4).thread_name_prefix("joined");
         let executor = builder.build().unwrap();
         drop(occupy(&executor, 4));
         executor.shutdown(true, false);
-        assert_eq!(threads_named("joined"), Vec::<String>::new());
+        // The system wakes whoever joins a thread just before it takes that off its list.
+        eventually(|| threads_named("joined").is_empty());
     });
 }
 

@@ -12,6 +12,8 @@ mod leaks;
 mod map;
 mod mixture;
 mod order;
+#[cfg(target_os = "linux")]
+mod process_callbacks;
 mod refused_threads;
 mod retries;
 mod shutdown;

@@ -96,9 +96,9 @@ impl Machine {
     }
 
     /// Nothing has been heard of the worker for long, while it has calls. What lies ready behind such
-    /// a call does not wait for it; and so that it keeps its place, nothing that is newer stays
-    /// before it elsewhere.
-    pub(crate) fn is_silent(&mut self, worker: WorkerId) {
+    /// a call does not wait for it; and so that it keeps its place, all that has not begun elsewhere
+    /// is asked back too, and the queue's order decides.
+    pub(crate) fn fell_silent(&mut self, worker: WorkerId) {
         let Some(it) = self.workers.get_mut(&worker) else { return };
         // One that has nothing to do is right to say nothing.
         if it.sent.is_empty() {
@@ -113,7 +113,7 @@ impl Machine {
     }
 
     /// The idle time is over that was watched in this round.
-    pub(crate) fn is_still_idle(&mut self, worker: WorkerId, since: usize) {
+    pub(crate) fn idle_time_is_over(&mut self, worker: WorkerId, since: usize) {
         if let Some(it) = self.workers.get_mut(&worker)
             && it.is_idle()
             && it.rounds == since

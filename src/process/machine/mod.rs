@@ -51,8 +51,8 @@
 //! 2. *A task behind a long one beside an idle worker:* half of what lies ready at the fullest one is
 //!    asked back. An answer sends a call to an idle worker, or shows that one has begun; either can
 //!    happen only so often, so the asking ends.
-//!    A task behind a call of which nothing is heard for long is asked back in any case, and all that
-//!    is newer with it, so that it goes on in its turn.
+//!    A task behind a call of which nothing is heard for long is asked back in any case, and so is
+//!    all that has not begun elsewhere, so that the queue's order decides.
 //! 3. *A task that waits while there could be more workers:* one is started for each that waits,
 //!    queued or behind another, up to what was asked. A process that the system refuses is not asked
 //!    for again until a worker is gone, or nobody is left and a task comes; when nobody is left, the
@@ -101,7 +101,7 @@ pub(crate) enum Action {
     AskToStop { task: TaskId, worker: WorkerId, ticket: Ticket },
     /// End the worker's process; if not `hard`, come back with `grace_is_over`.
     End { task: Option<TaskId>, worker: WorkerId, ticket: Option<Ticket>, hard: bool },
-    /// Come back with `is_still_idle` after the idle time.
+    /// Come back with `idle_time_is_over` after the idle time.
     WatchIdle { worker: WorkerId, since: usize },
     /// The task is over: its worker died.
     Lose { task: TaskId },

@@ -11,7 +11,7 @@ pub(crate) struct Rules {
     pub(crate) start_all: bool,
     pub(crate) max_tasks_per_worker: Option<usize>,
     pub(crate) on_worker_death: OnWorkerDeath,
-    /// Idle workers are told to leave after this time.
+    /// Whether idle workers are told to leave, after a time that the pool knows.
     pub(crate) retires_idle: bool,
 }
 

@@ -324,13 +324,13 @@ impl World {
     pub(super) fn idle(&mut self, n: usize) {
         if let Some(n) = n.checked_rem(self.idles.len()) {
             let (worker, since) = self.idles.remove(n);
-            self.machine.is_still_idle(worker, since);
+            self.machine.idle_time_is_over(worker, since);
             self.act();
         }
     }
 
     pub(super) fn silence(&mut self, worker: WorkerId) {
-        self.machine.is_silent(worker);
+        self.machine.fell_silent(worker);
         self.act();
     }
 
