@@ -25,7 +25,7 @@ fn a_callback_does_not_hold_up_the_next_call_of_its_worker() {
         // Behind the first; the third cannot be written before one of the two has come back.
         let second = executor.submit(|n: u32| n, 2);
         let third = executor.submit(pass, third_gate.latch());
-        first.add_done_callback(move |_| latch.wait());
+        first.add_done_callback(move |_| latch.pass());
         first_gate.open();
         eventually(|| third.running());
         third_gate.open();
