@@ -17,9 +17,19 @@ pub use options::TaskOptions;
 pub use report::{ShutdownReport, Stats};
 pub(crate) use time_limit::{BeginLimits, apart, expire};
 
+use crate::error::BuildError;
 use crate::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// The number of workers, if a pool can have so many.
+pub(crate) fn check_workers(max_workers: usize, most: usize) -> Result<usize, BuildError> {
+    match max_workers {
+        0 => Err(BuildError::ZeroWorkers),
+        asked if asked > most => Err(BuildError::TooManyWorkers { asked, most }),
+        asked => Ok(asked),
+    }
+}
 
 /// A value that can go to a worker of any kind, and come back from it.
 ///

@@ -4,11 +4,11 @@ use super::ProcessPoolExecutor;
 use super::code;
 use super::machine::OnWorkerDeath;
 use super::pool::Pool;
-use super::settings::Settings;
+use super::settings::{MAX_WORKERS, Settings};
 use super::shared::for_call;
 use super::{bootstrap, worker};
 use crate::error::{BuildError, TaskError, TransferError, TransferStage};
-use crate::executor::WhenFull;
+use crate::executor::{WhenFull, check_workers};
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
@@ -21,9 +21,6 @@ use std::fmt::{self, Display};
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Most workers that can be asked for.
-const MAX_WORKERS: usize = 1 << 14;
 
 /// Collects the settings of a [`ProcessPoolExecutor`]; from [`ProcessPoolExecutor::builder`].
 ///
@@ -414,7 +411,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         }
         settings.depth = depth;
         let processors = sys::usable_processors();
-        settings.max_workers = check_workers(self.max_workers.unwrap_or(processors))?;
+        settings.max_workers =
+            check_workers(self.max_workers.unwrap_or(processors.min(MAX_WORKERS)), MAX_WORKERS)?;
         if settings.capacity == Some(0) {
             return Err(BuildError::ZeroCapacity);
         }
@@ -425,17 +423,6 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed));
         task::install_hook();
         Ok(ProcessPoolExecutor::owning(Pool::new(self.settings)))
-    }
-}
-
-/// The number of workers, if a pool can have so many.
-pub(super) fn check_workers(max_workers: usize) -> Result<usize, BuildError> {
-    match max_workers {
-        0 => Err(BuildError::ZeroWorkers),
-        asked if asked > MAX_WORKERS => {
-            Err(BuildError::TooManyWorkers { asked, most: MAX_WORKERS })
-        }
-        asked => Ok(asked),
     }
 }
 

@@ -5,6 +5,7 @@ use super::job::{Call, Job, decode_result};
 use super::message::Code;
 use super::payload::Payload;
 use super::pool::{Pool, Refused};
+use super::settings::MAX_WORKERS;
 use super::shared::{Kept, for_call};
 use super::view::WorkerInfo;
 use crate::error::{
@@ -12,6 +13,7 @@ use crate::error::{
 };
 use crate::executor::{
     Chunk, ChunkOf, Each, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
+    check_workers,
 };
 use crate::future::Future;
 use crate::sync::Arc;
@@ -417,7 +419,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     ///
     /// [`BuildError`] if it is zero, or too many; then nothing changes.
     pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
-        self.pool.resize(super::builder::check_workers(max_workers)?);
+        self.pool.resize(check_workers(max_workers, MAX_WORKERS)?);
         Ok(())
     }
 }

@@ -16,6 +16,9 @@ pub(super) type Capture = Box<dyn Fn() -> Result<(Arc<[u8]>, Kept), String> + Se
 pub(super) type EnvironmentOf = Box<dyn Fn(usize) -> Vec<(OsString, OsString)> + Send + Sync>;
 pub(super) type AffinityOf = Box<dyn Fn(usize) -> Vec<usize> + Send + Sync>;
 
+/// Most workers that can be asked for.
+pub(super) const MAX_WORKERS: usize = 1 << 14;
+
 pub(super) struct Settings {
     pub(super) max_workers: usize,
     pub(super) name: String,

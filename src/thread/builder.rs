@@ -2,9 +2,9 @@
 
 use super::ThreadPoolExecutor;
 use super::pool::Pool;
-use super::settings::{MAX_WORKERS, Settings, check_workers};
+use super::settings::{MAX_WORKERS, Settings};
 use crate::error::{BuildError, TaskError};
-use crate::executor::WhenFull;
+use crate::executor::{WhenFull, check_workers};
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
@@ -230,7 +230,7 @@ impl<S: 'static> ThreadPoolBuilder<S> {
         let processors = sys::usable_processors();
         self.settings.processors = processors;
         self.settings.max_workers =
-            check_workers(self.max_workers.unwrap_or(processors.min(MAX_WORKERS)))?;
+            check_workers(self.max_workers.unwrap_or(processors.min(MAX_WORKERS)), MAX_WORKERS)?;
         if self.settings.capacity == Some(0) {
             return Err(BuildError::ZeroCapacity);
         }

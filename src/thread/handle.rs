@@ -4,7 +4,7 @@ use super::call::{Call, Carried, Returnable};
 use super::pool::Pool;
 use super::retry::Retrying;
 use super::scope::{Scope, run_scope};
-use super::settings::check_workers;
+use super::settings::MAX_WORKERS;
 use super::worker;
 use crate::error::{BuildError, TrySubmitError};
 use crate::executor::{
@@ -460,7 +460,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
-        self.pool.resize(check_workers(max_workers)?);
+        self.pool.resize(executor::check_workers(max_workers, MAX_WORKERS)?);
         Ok(())
     }
 

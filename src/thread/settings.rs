@@ -2,7 +2,6 @@
 
 use super::call::Carry;
 use super::crew::MAX_THREADS;
-use crate::error::BuildError;
 use crate::executor::WhenFull;
 use crate::queue::Order;
 use crate::task::Unobserved;
@@ -32,15 +31,4 @@ pub(super) struct Settings {
     pub(super) context: Option<Context>,
     pub(super) on_unobserved: Option<Unobserved>,
     pub(super) cancel_on_unwind: bool,
-}
-
-/// The number of workers, if a pool can have so many.
-pub(super) fn check_workers(max_workers: usize) -> Result<usize, BuildError> {
-    match max_workers {
-        0 => Err(BuildError::ZeroWorkers),
-        asked if asked > MAX_WORKERS => {
-            Err(BuildError::TooManyWorkers { asked, most: MAX_WORKERS })
-        }
-        asked => Ok(asked),
-    }
 }
