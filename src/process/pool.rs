@@ -262,14 +262,12 @@ impl Pool {
         }
     }
 
-    /// A call has begun that was to be announced. False if there is no such call.
-    pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) -> bool {
+    /// A call has begun that was to be announced. Nothing happens if it has come back already.
+    pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) {
         let mut core = self.core.lock();
-        let Some(id) = core.machine.task_of(worker, ticket) else {
-            return false;
-        };
+        let Some(id) = core.machine.task_of(worker, ticket) else { return };
         core.machine.begun(id);
-        let Some(entry) = core.jobs.get_mut(&id) else { return false };
+        let Some(entry) = core.jobs.get_mut(&id) else { return };
         entry.begin();
         // The limit on waiting has been kept, and that on running begins.
         entry.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
@@ -286,7 +284,6 @@ impl Pool {
                 entry.alarms.push(alarm);
             }
         }
-        true
     }
 
     /// A call came back: its task is over, or is tried again. False if there is no such call.
