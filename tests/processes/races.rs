@@ -38,14 +38,15 @@ fn a_pool_breaks_while_tasks_come_into_its_bounded_queue() {
                         let _ = executor.submit(|_| (), ()).result();
                         // Until it is broken.
                         while executor.stats().workers > 0 {
-                            let _ = executor.submit(|_| (), ()).result();
+                            drop(executor.submit(|_| (), ()));
+                            let _ = executor.submit(|_| (), ()).exception();
                         }
                     });
                 }
                 while executor.stats().finished < 100 * round {
                     std::thread::yield_now();
                 }
-                for process in executor.workers().iter().filter_map(|it| it.process_id) {
+                if let Some(process) = executor.workers().iter().find_map(|it| it.process_id) {
                     send_signal(process, libc::SIGKILL);
                 }
             });
