@@ -58,6 +58,8 @@ struct Effects {
     over: Vec<(Entry, TaskErrorKind)>,
     /// So many tasks less wait in the queue.
     room: usize,
+    /// Whoever waits for room in the queue waits in vain.
+    closes_queue: bool,
 }
 
 /// What the bookkeeping wants to be told after a while.
@@ -232,9 +234,8 @@ impl Pool {
                     };
                     core.broken.get_or_insert_with(|| BrokenCause::new(what, death));
                 }
-                if let Some(bound) = &self.bound {
-                    bound.close();
-                }
+                // Later: whoever is admitted to the queue holds its lock, and then takes this one.
+                effects.closes_queue = true;
             }
         }
     }
@@ -304,10 +305,7 @@ impl Pool {
 
     fn carry_out(&self, effects: Effects) {
         for line in effects.flush {
-            // The line's own thread does it when it has handled all that has come.
-            if !serving::is_serving(&line) {
-                line.flush(false);
-            }
+            line.flush(serving::is_serving(&line));
         }
         for (line, signal) in effects.signal {
             line.signal(signal);
@@ -320,6 +318,9 @@ impl Pool {
         }
         if let Some(bound) = &self.bound {
             (0..effects.room).for_each(|_| bound.release());
+            if effects.closes_queue {
+                bound.close();
+            }
         }
         for (entry, kind) in effects.over {
             entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));

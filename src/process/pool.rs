@@ -264,14 +264,12 @@ impl Pool {
         }
     }
 
-    /// A call has begun that was to be announced. False if there is no such call.
-    pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) -> bool {
+    /// A call has begun that was to be announced. Nothing happens if it has come back already.
+    pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) {
         let mut core = self.core.lock();
-        let Some(id) = core.machine.task_of(worker, ticket) else {
-            return false;
-        };
+        let Some(id) = core.machine.task_of(worker, ticket) else { return };
         core.machine.begun(id);
-        let Some(entry) = core.jobs.get_mut(&id) else { return false };
+        let Some(entry) = core.jobs.get_mut(&id) else { return };
         entry.begin();
         // The limit on waiting has been kept, and that on running begins.
         entry.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
@@ -288,7 +286,6 @@ impl Pool {
                 entry.alarms.push(alarm);
             }
         }
-        true
     }
 
     /// A call came back: its task is over, or is tried again. False if there is no such call.
@@ -308,6 +305,8 @@ impl Pool {
         {
             // Before it is in no table any more: whoever cancels it now comes too late.
             entry.begin();
+            // Should it be tried again, its time begins anew.
+            entry.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
         }
         let returned = core.machine.returned(line.worker, ticket, how, duration, head.is_too_large);
         let over = match returned {
@@ -322,7 +321,6 @@ impl Pool {
             Outcome::Cancelled => core.cancelled += 1,
             _ => core.failed += 1,
         }
-        entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
         line.finished.lock().push_back(Finished {
             entry,
             outcome: head.outcome,

@@ -126,10 +126,12 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     let host = LineHost { pool: Arc::clone(pool), line: Arc::clone(line) };
     task::set_host(Some(Rc::new(host)));
     let mut has_ended = false;
+    // A stand-in takes over what the thread before has just heard.
+    let heard_at = (turn > 0).then(Instant::now);
     // Until when something may come into the ring that the worker does not ring for.
-    let mut looks_until: Option<Instant> = None;
+    let mut looks_until = heard_at.map(|at| at + SECOND_LOOK);
     // When it will have been silent for long.
-    let mut silent_at: Option<Instant> = None;
+    let mut silent_at = heard_at.map(|at| at + SILENCE);
     loop {
         // Taken before the look, so that the last look is one after that time.
         let now = Instant::now();
@@ -158,6 +160,11 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         }
         if has_found || heard == Heard::Bytes {
             pool.settle();
+        }
+        // All that may have ended tasks whose callbacks have waited.
+        if line.turn() != turn {
+            pool.forget_alarm(alarm);
+            return task::set_host(None);
         }
         // Callbacks may take their time, and the worker need not wait for them.
         if !line.finished.lock().is_empty() {
@@ -240,7 +247,9 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: Vec<u8>) -> Result<(), Vi
         }
         Kind::Begun => {
             let (ticket, _) = read_message(&body)?;
-            known(pool.begun(line.worker, Ticket::of_parts(ticket)))
+            // Unknown if it has been overtaken by its outcome, which came through the ring.
+            pool.begun(line.worker, Ticket::of_parts(ticket));
+            Ok(())
         }
         Kind::Done => {
             let (mut head, result): (DoneHead, _) = read_message(&body)?;

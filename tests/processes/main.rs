@@ -13,5 +13,6 @@ mod death;
 mod descendants;
 mod leaks;
 mod orphans;
+mod races;
 mod stopping;
 mod support;
