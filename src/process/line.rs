@@ -301,13 +301,19 @@ impl Line {
         self.signal(Signal::Kill);
     }
 
+    /// Waits for the end of the process after that of its link, and brings it about if it does not
+    /// come.
+    pub(super) fn await_end(&self) {
+        const EXIT_LIMIT: Duration = Duration::from_secs(2);
+        if !self.child.has_ended_within(Some(EXIT_LIMIT)) {
+            self.accuse("closing its connection".to_owned());
+            self.child.has_ended_within(None);
+        }
+    }
+
     /// Waits for the process, which has ended or is ended here, and for nothing else. How it ended.
     pub(super) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
-        const EXIT_LIMIT: Duration = Duration::from_secs(2);
-        let was_alive = !self.child.has_ended_within(Some(EXIT_LIMIT));
-        if was_alive {
-            self.fault.lock().get_or_insert_with(|| "closing its connection".to_owned());
-        }
+        self.await_end();
         // What the task has started ends with it. The group's number is not given to anyone else as
         // long as the process has not been waited for.
         self.signal(Signal::Kill);

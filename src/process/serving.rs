@@ -186,8 +186,13 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         }
         match heard {
             Heard::Bytes => continue,
-            Heard::End => break,
-            Heard::Nothing if has_ended => break,
+            _ if has_ended => break,
+            Heard::End => {
+                // Its task may have closed the link and gone on: what it puts into the ring before
+                // its end counts.
+                line.await_end();
+                has_ended = true;
+            }
             Heard::Nothing => {
                 line.flush(true);
                 looks_until = looks_until.filter(|until| now <= *until);
