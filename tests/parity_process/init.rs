@@ -71,7 +71,8 @@ mod failing_initializer_resources {
             fail();
             let before = resources();
             (0..5).for_each(|_| fail());
-            eventually(|| resources() == before);
+            // What the first has left to the system to remove may have been counted still.
+            eventually(|| resources().iter().zip(before).all(|(now, before)| *now <= before));
         });
         if let Some(output) = output {
             printed(&output);
