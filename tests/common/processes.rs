@@ -1,7 +1,9 @@
 //! Threads as the operating system sees them, and child processes.
 
 use super::BOUND;
+use std::io::Read;
 use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// The names of this process's threads that begin with `prefix`, as the operating system has them.
@@ -45,15 +47,33 @@ pub(crate) fn in_limited_child(
     command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
+    // Read while it runs: a child that prints more than a pipe holds waits for its reader.
+    let stdout = read_all(process.stdout.take().unwrap());
+    let stderr = read_all(process.stderr.take().unwrap());
     let begun = Instant::now();
-    while process.try_wait().unwrap().is_none() {
-        if begun.elapsed() > BOUND {
+    let mut hangs = false;
+    let status = loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > BOUND && !hangs {
+            hangs = true;
             process.kill().unwrap();
-            panic!("the child hangs: {:?}", process.wait_with_output().unwrap());
         }
         std::thread::yield_now();
-    }
-    Some(process.wait_with_output().unwrap())
+    };
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    let output = Output { status, stdout, stderr };
+    assert!(!hangs, "the child hangs: {output:?}");
+    Some(output)
+}
+
+fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut read = Vec::new();
+        pipe.read_to_end(&mut read).unwrap();
+        read
+    })
 }
 
 /// Fails unless the child has ended well; what it printed.
