@@ -109,10 +109,12 @@ impl Bound {
         })
     }
 
-    /// One task has been begun or has ended: there is room for another.
-    pub(crate) fn release(&self) {
-        *self.waiting.lock() -= 1;
-        self.room.notify_one();
+    /// So many tasks have been begun or have ended: there is room for others.
+    pub(crate) fn release(&self, count: usize) {
+        if count > 0 {
+            *self.waiting.lock() -= count;
+            (0..count).for_each(|_| self.room.notify_one());
+        }
     }
 
     /// The pool has closed: whoever waits for room waits in vain.

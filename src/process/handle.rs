@@ -4,7 +4,7 @@ use super::code::{self, ChunkOutcome, ItemOutcome};
 use super::job::{Call, Job, decode_result};
 use super::message::Code;
 use super::payload::Payload;
-use super::pool::{Pool, Refused};
+use super::pool::{Pool, Refused, Terms};
 use super::settings::MAX_WORKERS;
 use super::shared::{Kept, for_call};
 use super::view::WorkerInfo;
@@ -372,9 +372,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
     {
         let (producer, handle) = promised(self.pool.id, self.extras.clone());
-        let job = Job::new(call, self.options.timeout, producer, decode);
-        let TaskOptions { priority, begin_within, .. } = self.options;
-        match self.pool.submit(job, priority, self.retries, begin_within, patience) {
+        let job = Job::new(call, producer, decode);
+        let terms = Terms { priority: self.options.priority, retries: self.retries };
+        match self.pool.submit(job, terms, patience) {
             Ok(()) => Ok(Future::new(handle)),
             Err(refused) => Err((refused, Future::new(handle))),
         }
@@ -472,6 +472,7 @@ fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
     Extras {
         label: options.label.clone().map(Arc::from),
         timeout: options.timeout,
+        begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         ..Extras::default()
     }

@@ -5,7 +5,8 @@ use super::message::{Code, Outcome, Panic};
 use super::payload::Payload;
 use super::shared::Kept;
 use crate::error::{TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage};
-use crate::sync::Arc;
+use crate::sync::{Alarm, Arc};
+use crate::sys::SealedMapping;
 use crate::task::{self, Producer, TaskRef};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -22,31 +23,43 @@ pub(super) struct Call {
 
 pub(super) struct Job {
     pub(super) call: Call,
-    pub(super) timeout: Option<Duration>,
+    /// It counts in the bound of the queue.
+    pub(super) has_room: bool,
+    /// The parent knows that it has begun.
+    pub(super) has_begun: bool,
+    pub(super) alarms: Vec<Alarm>,
     sink: Box<dyn Sink>,
 }
 
 impl Job {
-    pub(super) fn new<R, D>(
-        call: Call,
-        timeout: Option<Duration>,
-        producer: Producer<R>,
-        decode: D,
-    ) -> Self
+    pub(super) fn new<R, D>(call: Call, producer: Producer<R>, decode: D) -> Self
     where
         R: Send + 'static,
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
     {
-        Job { call, timeout, sink: Box::new(Typed { producer, decode }) }
+        let sink = Box::new(Typed { producer, decode });
+        Job { call, has_room: false, has_begun: false, alarms: Vec::new(), sink }
     }
 
     pub(super) fn task(&self) -> &TaskRef {
         self.sink.task()
     }
 
+    /// How long it may run.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.task().extras()?.timeout
+    }
+
+    /// How long it may wait until it begins.
+    pub(super) fn begin_within(&self) -> Option<Duration> {
+        self.task().extras()?.begin_within
+    }
+
     /// The task is running from now on.
     pub(super) fn begin(&mut self) {
-        self.sink.begin();
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.sink.begin();
+        }
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
@@ -67,6 +80,36 @@ impl Job {
     pub(super) fn fail(self, kind: TaskErrorKind) {
         let error = self.task().error(kind);
         self.sink.conclude(Err(error));
+    }
+}
+
+/// What stands behind a worker's word that a call is done.
+pub(super) enum Reply {
+    /// The body of its frame, in which the result begins there.
+    Body(Vec<u8>, usize),
+    Mapped(SealedMapping),
+}
+
+impl Reply {
+    fn result(&self) -> &[u8] {
+        match self {
+            Reply::Body(body, begin) => &body[*begin..],
+            Reply::Mapped(mapping) => mapping.bytes(),
+        }
+    }
+}
+
+/// A job that has come back, and whose future is still to be told.
+pub(super) struct Finished {
+    pub(super) job: Job,
+    pub(super) outcome: Outcome,
+    pub(super) reply: Reply,
+}
+
+impl Finished {
+    /// Ends the future. Runs code of the user's.
+    pub(super) fn conclude(self) {
+        self.job.conclude(self.outcome, self.reply.result());
     }
 }
 

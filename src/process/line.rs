@@ -1,21 +1,24 @@
 //! The parent's side of one worker: its process, the socket to it, and what is to be written there.
 
-use super::frame::{FrameReader, Violation};
+use super::frame::{self, FrameReader, HEADER, Kind, Violation};
+use super::job::Finished;
 use super::machine::WorkerId;
+use super::message::{self, CallHead};
 use super::page::Page;
-use super::pool::Finished;
+use super::payload::Payload;
 use super::slots::Ticket;
 use crate::error::{DeathCause, WorkerDeath};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::sys::child::{Child, Ended, Signal, signal_name};
 use crate::sys::{Bell, Link, limits, wait_for};
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
 /// Bytes on their way to a worker.
-pub(super) enum Piece {
+enum Piece {
     Own(Vec<u8>),
     /// A large argument, which is not copied.
     Shared(Arc<Vec<u8>>),
@@ -30,6 +33,12 @@ impl Piece {
     }
 }
 
+/// Arguments up to this length are copied into their frame.
+const COPIED: usize = 16 << 10;
+
+/// Small frames are gathered up to about this length, so that one write carries many.
+const GATHERED: usize = 32 << 10;
+
 #[derive(Default)]
 struct Outbox {
     pieces: VecDeque<Piece>,
@@ -40,6 +49,20 @@ struct Outbox {
     last_written: u32,
     /// Somebody has taken the pieces and writes them; what is pushed meanwhile is theirs to write.
     is_writing: bool,
+}
+
+impl Outbox {
+    /// Where the next frame goes that has about so many bytes.
+    fn space(&mut self, bytes: usize) -> &mut Vec<u8> {
+        let has_room = |last: &Vec<u8>| last.len() + bytes <= GATHERED;
+        if !matches!(self.pieces.back(), Some(Piece::Own(last)) if has_room(last)) {
+            self.pieces.push_back(Piece::Own(Vec::new()));
+        }
+        match self.pieces.back_mut() {
+            Some(Piece::Own(last)) => last,
+            _ => unreachable!("the last piece is of this kind"),
+        }
+    }
 }
 
 /// What a look at the worker has shown.
@@ -114,28 +137,35 @@ impl Line {
 
     // ---- writing ----------------------------------------------------------------------------
 
-    /// Puts bytes behind those that are to be written.
-    pub(super) fn push(&self, piece: Piece) {
+    /// Puts a frame without a body behind what is to be written.
+    pub(super) fn push(&self, kind: Kind) {
+        frame::put(self.outbox.lock().space(HEADER), kind, &[], 0);
+    }
+
+    pub(super) fn push_message(&self, kind: Kind, message: &impl Serialize) {
+        message::put_message(self.outbox.lock().space(HEADER), kind, message, 0);
+    }
+
+    /// The same for a call. The number of the last call that has been written with all before it.
+    pub(super) fn push_call(&self, ticket: Ticket, head: &CallHead, argument: &Payload) -> u32 {
         let mut outbox = self.outbox.lock();
-        // Small frames are gathered, so that one write carries many.
-        const GATHERED: usize = 32 << 10;
-        if let (Some(Piece::Own(last)), Piece::Own(new)) = (outbox.pieces.back_mut(), &piece)
-            && last.len() + new.len() <= GATHERED
-        {
-            last.extend_from_slice(new);
-            return;
+        outbox.last_pushed = ticket.number;
+        match argument {
+            Payload::Bytes(bytes) => {
+                let is_small = bytes.len() <= COPIED;
+                let buffer = outbox.space(if is_small { bytes.len() } else { 0 });
+                message::put_message(buffer, Kind::Call, head, bytes.len());
+                if is_small {
+                    buffer.extend_from_slice(bytes);
+                } else {
+                    outbox.pieces.push_back(Piece::Shared(Arc::clone(bytes)));
+                }
+            }
+            Payload::File(_) => {
+                message::put_message(outbox.space(HEADER), Kind::Call, head, 0);
+            }
         }
-        outbox.pieces.push_back(piece);
-    }
-
-    /// The frame of this call has been pushed.
-    pub(super) fn pushed(&self, ticket: Ticket) {
-        self.outbox.lock().last_pushed = ticket.number;
-    }
-
-    /// The number of the last call that has been written with all before it.
-    pub(super) fn last_written(&self) -> u32 {
-        self.outbox.lock().last_written
+        outbox.last_written
     }
 
     /// Writes what the socket takes, without blocking. The rest is for the line's own thread, which

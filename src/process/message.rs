@@ -1,6 +1,6 @@
 //! What parent and worker say to each other.
 
-use super::frame::{Kind, Violation, put};
+use super::frame::{HEADER, Kind, Violation, header};
 use super::payload::Where;
 use super::slots::Ticket;
 use crate::error::TransferStage;
@@ -147,17 +147,17 @@ impl Ticket {
     }
 }
 
-/// The bytes of a message of ours. They hold nothing that could fail to be encoded.
-pub(super) fn bytes_of(message: &impl Serialize) -> Vec<u8> {
-    match postcard::to_stdvec(message) {
-        Ok(bytes) => bytes,
-        Err(error) => unreachable!("a message of plain data can be encoded: {error}"),
-    }
-}
-
 /// Puts a message behind what is in `into`, as a frame whose body goes on with `rest` bytes.
 pub(super) fn put_message(into: &mut Vec<u8>, kind: Kind, message: &impl Serialize, rest: usize) {
-    put(into, kind, &bytes_of(message), rest);
+    let begin = into.len();
+    into.extend_from_slice(&header(kind, 0));
+    match postcard::to_extend(message, std::mem::take(into)) {
+        Ok(bytes) => *into = bytes,
+        Err(error) => unreachable!("a message of plain data can be encoded: {error}"),
+    }
+    let body = begin + HEADER;
+    let length = into.len() - body + rest;
+    into[begin..body].copy_from_slice(&header(kind, length));
 }
 
 /// The message at the beginning of a body, and what follows it.

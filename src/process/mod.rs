@@ -3,7 +3,7 @@
 mod bootstrap;
 mod builder;
 mod code;
-mod core;
+mod effects;
 mod frame;
 mod handle;
 mod job;
@@ -19,6 +19,7 @@ mod settings;
 mod shared;
 mod shutdown;
 mod slots;
+mod state;
 mod view;
 mod worker;
 

@@ -1,29 +1,30 @@
-//! What the handles and lines of one pool share: the bookkeeping, and the jobs.
+//! What the handles and lines of one pool share, and the events that they tell it.
 //!
-//! One lock guards the [`Machine`] and what belongs to it. What follows from an event is decided
-//! under the lock, and whatever could block, or is code of the user's, is done after it has been
-//! released: see [`core`](super::core).
+//! One lock guards the [`State`]. What follows from an event is decided under the lock, and whatever
+//! could block, or is code of the user's, is done after it has been released: see
+//! [`effects`](super::effects).
 
-use super::core::{Core, Entry};
-use super::job::Job;
+use super::effects::Cause;
+use super::job::{Finished, Job, Reply};
 use super::line::Line;
 use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
 use super::message::{DoneHead, Outcome};
 use super::settings::Settings;
 use super::slots::Ticket;
+use super::state::State;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
-use crate::executor::{Admission, Bound, Patience, expire};
+use crate::executor::{Admission, Bound, Patience, apart, expire};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Alarm, Arc, Condvar, Mutex, Timer, Weak, deadline_after};
-use crate::sys::SealedMapping;
+use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
 use crate::task::{self, Blocking, Owner, OwnerId, TaskRef};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub(super) struct Pool {
     pub(super) id: OwnerId,
     pub(super) settings: Settings,
-    pub(super) core: Mutex<Core>,
+    pub(super) state: Mutex<State>,
     pub(super) gone: Condvar,
     pub(super) bound: Option<Bound>,
     pub(super) timer: Timer,
@@ -34,35 +35,23 @@ pub(super) struct Pool {
     pub(super) this: Weak<Pool>,
 }
 
-/// What stands behind a worker's word that a call is done.
-pub(super) enum Returned {
-    /// The body of its frame, in which the result begins there.
-    Body(Vec<u8>, usize),
-    Mapped(SealedMapping),
-}
-
-/// A task that is over, and whose future is still to be told.
-pub(super) struct Finished {
-    entry: Entry,
-    outcome: Outcome,
-    returned: Returned,
-}
-
-impl Finished {
-    /// Ends the future. Runs code of the user's.
-    pub(super) fn conclude(self) {
-        let result = match &self.returned {
-            Returned::Body(body, begin) => &body[*begin..],
-            Returned::Mapped(mapping) => mapping.bytes(),
-        };
-        self.entry.job.conclude(self.outcome, result);
-    }
+/// A call that has come back from its worker.
+pub(super) struct Returned {
+    pub(super) head: DoneHead,
+    pub(super) reply: Reply,
 }
 
 /// A job that was not taken.
 pub(super) struct Refused {
     pub(super) refusal: Refusal,
     pub(super) job: Box<Job>,
+}
+
+/// How a job is to be treated while it waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) priority: i32,
+    pub(super) retries: u32,
 }
 
 impl Pool {
@@ -76,7 +65,7 @@ impl Pool {
         };
         let pool = Arc::new_cyclic(|this: &Weak<Pool>| Pool {
             id: task::register(this.clone()),
-            core: Mutex::new(Core::new(Machine::new(rules, settings.max_workers))),
+            state: Mutex::new(State::new(Machine::new(rules, settings.max_workers))),
             gone: Condvar::new(),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
             timer: Timer::new(),
@@ -86,7 +75,7 @@ impl Pool {
             this: this.clone(),
             settings,
         });
-        pool.act(pool.core.lock());
+        pool.act(pool.state.lock());
         pool
     }
 
@@ -95,75 +84,71 @@ impl Pool {
     /// Takes a job, or gives it back with the reason.
     pub(super) fn submit(
         &self,
-        job: Job,
-        priority: i32,
-        retries: u32,
-        begin_within: Option<Duration>,
+        mut job: Job,
+        terms: Terms,
         patience: Patience,
     ) -> Result<(), Refused> {
-        let id = job.task().address();
-        let task = job.task().clone();
-        let mut entry = Some(Entry {
-            job,
-            has_room: self.bound.is_some(),
-            has_begun: false,
-            alarms: Vec::new(),
-        });
-        let mut no_timer = None;
-        let mut push = || {
-            let mut core = self.core.lock();
-            if !core.machine.is_open() {
-                return false;
-            }
-            // Under the lock, so that it goes off when the job is there, and is known to whoever
-            // begins it.
-            match (self.watch_begin(&task, begin_within), &mut entry) {
-                (Ok(alarm), Some(entry)) => entry.alarms.extend(alarm),
-                (Ok(_), None) => return false,
-                (Err(error), _) => {
-                    no_timer = Some(error);
-                    return false;
-                }
-            }
-            let is_pending = task.enqueue();
-            if is_pending && let Some(entry) = entry.take() {
-                core.jobs.insert(id, entry);
-                core.machine.submit(id, priority, retries);
-            }
-            is_pending
+        let Some(bound) = &self.bound else {
+            self.act(self.enter(job, terms)?);
+            return Ok(());
         };
-        match &self.bound {
-            None => drop(push()),
-            Some(bound) => match bound.admit(patience, || self.refusal().is_some(), &mut push) {
-                Admission::Admitted | Admission::Closed => {}
-                Admission::Full => {
-                    let refusal = Refusal::QueueFull { capacity: bound.capacity };
-                    return Err(self.hand_back(entry, refusal));
-                }
+        job.has_room = true;
+        let mut outside = Some(job);
+        let mut entered = Ok(());
+        let admission = bound.admit(
+            patience,
+            || self.refusal().is_some(),
+            || {
+                entered = outside.take().map_or(Ok(()), |job| self.enter(job, terms).map(drop));
+                entered.is_ok()
             },
+        );
+        let refusal = match admission {
+            Admission::Full => Refusal::QueueFull { capacity: bound.capacity },
+            _ => self.refusal().unwrap_or(Refusal::ShutDown),
+        };
+        match outside {
+            Some(job) => Err(Refused { refusal, job: Box::new(job) }),
+            None => {
+                entered?;
+                // Not while it is admitted, for that holds the lock of the bound.
+                self.act(self.state.lock());
+                Ok(())
+            }
         }
-        if entry.is_some() {
-            let refusal = match no_timer {
-                Some(error) => Refusal::NoWorker(Arc::new(error)),
-                None => self.refusal().unwrap_or(Refusal::ShutDown),
-            };
-            return Err(self.hand_back(entry, refusal));
+    }
+
+    /// Puts a job into the books. What follows from it is still to be done.
+    fn enter(&self, mut job: Job, terms: Terms) -> Result<MutexGuard<'_, State>, Refused> {
+        let mut state = self.state.lock();
+        let refused = |refusal, job| Refused { refusal, job: Box::new(job) };
+        if let Some(refusal) = state.refusal() {
+            return Err(refused(refusal, job));
         }
-        // Not within `push`, which runs under the lock of the bound.
-        self.act(self.core.lock());
-        Ok(())
+        // Under the lock, so that it goes off when the job is there, and is known to whoever
+        // begins it.
+        match self.watch_begin(&job) {
+            Ok(alarm) => job.alarms.extend(alarm),
+            Err(error) => return Err(refused(Refusal::NoWorker(Arc::new(error)), job)),
+        }
+        if !job.task().enqueue() {
+            // Cancelled already, so nobody will read this.
+            self.forget_alarms(&mut job);
+            return Err(refused(Refusal::ShutDown, job));
+        }
+        let id = job.task().address();
+        state.jobs.insert(id, job);
+        state.machine.submit(id, terms.priority, terms.retries);
+        Ok(state)
     }
 
     /// Sees that the task fails in time if it has to begin within some time and does not.
-    fn watch_begin(
-        &self,
-        task: &TaskRef,
-        limit: Option<Duration>,
-    ) -> std::io::Result<Option<Alarm>> {
-        let Some((limit, at)) = limit.and_then(|it| Some((it, deadline_after(it)?))) else {
+    fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
+        let Some((limit, at)) = job.begin_within().and_then(|it| Some((it, deadline_after(it)?)))
+        else {
             return Ok(None);
         };
-        let (pool, late) = (self.this.clone(), task.clone());
+        let (pool, late) = (self.this.clone(), job.task().clone());
         let give_up = move || {
             if let Some(pool) = pool.upgrade() {
                 pool.give_up_waiting(&late, limit);
@@ -172,93 +157,86 @@ impl Pool {
         self.timer.set(at, give_up).map(Some)
     }
 
-    fn hand_back(&self, entry: Option<Entry>, refusal: Refusal) -> Refused {
-        if let Some(entry) = &entry {
-            entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
-        }
-        take(entry, refusal)
-    }
-
     /// Why the pool takes nothing, if it does not.
     pub(super) fn refusal(&self) -> Option<Refusal> {
-        let core = self.core.lock();
-        if core.machine.is_open() {
-            return None;
-        }
-        Some(core.broken.clone().map_or(Refusal::ShutDown, Refusal::Broken))
+        self.state.lock().refusal()
     }
 
     /// The time is over within which the task was to begin.
     fn give_up_waiting(&self, task: &TaskRef, limit: Duration) {
         let id = task.address();
-        let mut core = loop {
+        let mut state = loop {
             if !self.take_back(task) || !task.snapshot().is_pending() {
                 return;
             }
-            let core = self.core.lock();
+            let state = self.state.lock();
             // It may have been sent again meanwhile.
-            if core.machine.lent(id).is_none() {
-                break core;
+            if state.machine.lent(id).is_none() {
+                break state;
             }
         };
-        let Some(entry) = core.jobs.remove(&id) else { return };
-        core.machine.forget(id);
-        core.failed += 1;
-        self.act(core);
-        self.end_entry(entry, TaskErrorKind::NotBegun { limit });
+        let Some(job) = state.jobs.remove(&id) else { return };
+        state.machine.forget(id);
+        state.failed += 1;
+        self.act(state);
+        self.release(&job);
+        apart("not begun", move || job.fail(TaskErrorKind::NotBegun { limit }));
     }
 
-    /// Ends a job that is in no table any more, apart from the timer's thread.
-    fn end_entry(&self, entry: Entry, kind: TaskErrorKind) {
-        if entry.has_room
+    /// The job does not wait in the queue any more.
+    fn release(&self, job: &Job) {
+        if job.has_room
             && let Some(bound) = &self.bound
         {
-            bound.release();
+            bound.release(1);
         }
-        crate::executor::apart("not begun", move || entry.job.fail(kind));
+    }
+
+    pub(super) fn forget_alarms(&self, job: &mut Job) {
+        job.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
     }
 
     // ---- events from workers ----------------------------------------------------------------
 
     /// The process of a worker has been started. One that is not wanted any more is killed.
     pub(super) fn connected(&self, line: &Arc<Line>) {
-        let mut core = self.core.lock();
-        core.lines.insert(line.worker, Arc::clone(line));
-        if core.doomed.remove(&line.worker) {
-            drop(core);
+        let mut state = self.state.lock();
+        state.lines.insert(line.worker, Arc::clone(line));
+        if state.doomed.remove(&line.worker) {
+            drop(state);
             line.signal(Signal::Kill);
         }
     }
 
     /// No process could be started.
     pub(super) fn refused(&self, worker: WorkerId, error: std::io::Error) {
-        let mut core = self.core.lock();
-        core.refused = Some(Arc::new(error));
-        core.doomed.remove(&worker);
-        core.machine.refused(worker);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.refused = Some(Arc::new(error));
+        state.doomed.remove(&worker);
+        state.machine.refused(worker);
+        self.act(state);
     }
 
     /// A worker can take calls.
     pub(super) fn ready(&self, worker: WorkerId) {
-        let mut core = self.core.lock();
-        core.machine.started(worker);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.started(worker);
+        self.act(state);
     }
 
     /// Nothing has been heard of a worker for long.
     pub(super) fn silent(&self, worker: WorkerId) {
-        let mut core = self.core.lock();
-        core.machine.fell_silent(worker);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.fell_silent(worker);
+        self.act(state);
     }
 
     /// The pool cannot go on.
     pub(super) fn break_down(&self, cause: BrokenCause) {
-        let mut core = self.core.lock();
-        core.broken.get_or_insert(cause);
-        core.machine.break_down(false);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.broken.get_or_insert(cause);
+        state.machine.break_down(false);
+        self.act(state);
         if let Some(bound) = &self.bound {
             bound.close();
         }
@@ -266,103 +244,112 @@ impl Pool {
 
     /// A call has begun that was to be announced. Nothing happens if it has come back already.
     pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) {
-        let mut core = self.core.lock();
-        let Some(id) = core.machine.task_of(worker, ticket) else { return };
-        core.machine.begun(id);
-        let Some(entry) = core.jobs.get_mut(&id) else { return };
-        entry.begin();
-        // The limit on waiting has been kept, and that on running begins.
-        entry.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
-        let limit = entry.job.timeout.and_then(deadline_after);
-        if let Some(at) = limit {
-            let (pool, task) = (self.this.clone(), entry.job.task().clone());
-            let alarm = self.timer.set(at, move || {
-                expire(&task);
-                if let Some(pool) = pool.upgrade() {
-                    pool.stop(&task);
-                }
-            });
-            if let Ok(alarm) = alarm {
-                entry.alarms.push(alarm);
-            }
+        let mut state = self.state.lock();
+        let Some(id) = state.machine.task_of(worker, ticket) else { return };
+        state.machine.begun(id);
+        if let Some(job) = state.jobs.get_mut(&id) {
+            job.begin();
+            // The limit on waiting has been kept, and that on running begins.
+            self.forget_alarms(job);
+            job.alarms.extend(self.watch_end(job));
         }
+        self.act(state);
     }
 
-    /// A call came back: its task is over, or is tried again. False if there is no such call.
+    /// Sees that the task is stopped in time if it may run only so long.
+    fn watch_end(&self, job: &Job) -> Option<Alarm> {
+        let at = job.timeout().and_then(deadline_after)?;
+        let (pool, task) = (self.this.clone(), job.task().clone());
+        let alarm = self.timer.set(at, move || {
+            expire(&task);
+            if let Some(pool) = pool.upgrade() {
+                pool.stop(&task);
+            }
+        });
+        alarm.ok()
+    }
+
+    /// Calls came back: each one's task is over, or is tried again. False if there is no such call.
     ///
-    /// What follows from it is left to [`settle`](Self::settle), once for many, and telling whoever
-    /// waits to [`Finished::conclude`].
-    pub(super) fn returned(&self, line: &Line, head: DoneHead, outcome: Returned) -> bool {
-        let how = match head.outcome {
+    /// Whoever waits is told by [`Finished::conclude`].
+    pub(super) fn returned(&self, line: &Line, calls: Vec<Returned>) -> bool {
+        let mut state = self.state.lock();
+        let mut finished = line.finished.lock();
+        let mut are_known = true;
+        for call in calls {
+            are_known &= self.book(&mut state, line.worker, call, &mut finished);
+        }
+        drop(finished);
+        self.act(state);
+        are_known
+    }
+
+    fn book(
+        &self,
+        state: &mut State,
+        worker: WorkerId,
+        call: Returned,
+        finished: &mut VecDeque<Finished>,
+    ) -> bool {
+        let Returned { head: DoneHead { ticket, nanoseconds, is_too_large, outcome }, reply } =
+            call;
+        let how = match outcome {
             Outcome::Panicked(_) => Return::Failed,
             _ => Return::Succeeded,
         };
-        let ticket = Ticket::of_parts(head.ticket);
-        let duration = Duration::from_nanos(head.nanoseconds);
-        let mut core = self.core.lock();
-        if let Some(id) = core.machine.task_of(line.worker, ticket)
-            && let Some(entry) = core.jobs.get_mut(&id)
-        {
+        let (ticket, duration) = (Ticket::of_parts(ticket), Duration::from_nanos(nanoseconds));
+        let task = state.machine.task_of(worker, ticket);
+        if let Some(job) = task.and_then(|id| state.jobs.get_mut(&id)) {
             // Before it is in no table any more: whoever cancels it now comes too late.
-            entry.begin();
+            job.begin();
             // Should it be tried again, its time begins anew.
-            entry.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
+            self.forget_alarms(job);
         }
-        let returned = core.machine.returned(line.worker, ticket, how, duration, head.is_too_large);
-        let over = match returned {
+        let verdict = state.machine.returned(worker, ticket, how, duration, is_too_large);
+        let over = match verdict {
             Verdict::Unknown => return false,
             Verdict::Again => return true,
-            Verdict::Over(id) => core.jobs.remove(&id),
+            Verdict::Over(id) => state.jobs.remove(&id),
         };
-        let Some(entry) = over else { return true };
-        match head.outcome {
-            _ if entry.job.task().snapshot().is_expired() => core.failed += 1,
-            Outcome::Value(_) => core.finished += 1,
-            Outcome::Cancelled => core.cancelled += 1,
-            _ => core.failed += 1,
+        let Some(job) = over else { return true };
+        match outcome {
+            _ if job.task().snapshot().is_expired() => state.failed += 1,
+            Outcome::Value(_) => state.finished += 1,
+            Outcome::Cancelled => state.cancelled += 1,
+            _ => state.failed += 1,
         }
-        line.finished.lock().push_back(Finished {
-            entry,
-            outcome: head.outcome,
-            returned: outcome,
-        });
+        finished.push_back(Finished { job, outcome, reply });
         true
-    }
-
-    /// Does what follows from everything that has happened.
-    pub(super) fn settle(&self) {
-        self.act(self.core.lock());
     }
 
     /// Ends a worker that breaks the rules.
     pub(super) fn accuse(&self, line: &Line, fault: String) {
         line.accuse(fault);
-        let mut core = self.core.lock();
-        core.machine.expel(line.worker);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.expel(line.worker);
+        self.act(state);
     }
 
     /// A worker's process has ended.
     pub(super) fn died(&self, line: &Line) {
-        let was_ended = self.core.lock().machine.is_ending(line.worker);
+        let was_ended = self.state.lock().machine.is_ending(line.worker);
         let death = line.bury(was_ended);
         let now = self.begun_at.elapsed();
-        let mut core = self.core.lock();
-        core.lines.remove(&line.worker);
-        core.death = Some(death);
+        let mut state = self.state.lock();
+        state.lines.remove(&line.worker);
         let has_begun = |ticket| line.page.slots().has_begun(ticket);
-        let worker = core.machine.workers().find(|it| it.id == line.worker);
-        core.was_up = worker.as_ref().is_some_and(|it| it.is_up);
+        let worker = state.machine.workers().find(|it| it.id == line.worker);
+        let was_up = worker.as_ref().is_some_and(|it| it.is_up);
         for (ticket, task) in worker.map(|it| it.sent).unwrap_or_default() {
-            // As in `returned`.
+            // As in `book`.
             if has_begun(ticket)
-                && let Some(entry) = core.jobs.get_mut(&task)
+                && let Some(job) = state.jobs.get_mut(&task)
             {
-                entry.begin();
+                job.begin();
             }
         }
-        core.machine.died(line.worker, has_begun, now);
-        self.act(core);
+        state.machine.died(line.worker, has_begun, now);
+        self.act_upon(state, Cause::Death { death, was_up });
     }
 
     /// Wants a process to be up within the time for that.
@@ -391,18 +378,18 @@ impl Pool {
     }
 
     fn stop(&self, task: &TaskRef) {
-        let mut core = self.core.lock();
-        core.machine.stop(task.address());
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.stop(task.address());
+        self.act(state);
     }
 
     // ---- over -------------------------------------------------------------------------------
 
     /// Stops taking tasks. With `cancel`, what has not begun is cancelled, on this thread.
     pub(super) fn close(&self, cancel: bool) {
-        let mut core = self.core.lock();
-        core.machine.close(cancel);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.close(cancel);
+        self.act(state);
         if let Some(bound) = &self.bound {
             bound.close();
         }
@@ -410,31 +397,31 @@ impl Pool {
 
     /// Ends all processes.
     pub(super) fn end_all(&self, hard: bool) {
-        let mut core = self.core.lock();
-        core.machine.end_all(hard);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.end_all(hard);
+        self.act(state);
     }
 
     /// Asks all running tasks to stop, and ends their processes if they do not.
     pub(super) fn stop_all(&self) {
-        let mut core = self.core.lock();
-        let running: Vec<TaskRef> = core
+        let mut state = self.state.lock();
+        let running: Vec<TaskRef> = state
             .jobs
             .values()
-            .map(|entry| entry.job.task().clone())
-            .filter(|task| core.machine.sent(task.address()).is_some())
+            .map(|job| job.task().clone())
+            .filter(|task| state.machine.sent(task.address()).is_some())
             .collect();
         for task in &running {
-            core.machine.stop(task.address());
+            state.machine.stop(task.address());
         }
-        self.act(core);
+        self.act(state);
         drop(running);
     }
 
     pub(super) fn resize(&self, max_workers: usize) {
-        let mut core = self.core.lock();
-        core.machine.resize(max_workers);
-        self.act(core);
+        let mut state = self.state.lock();
+        state.machine.resize(max_workers);
+        self.act(state);
     }
 
     /// Whether this thread serves one of the pool's lines, so that waiting for the pool would be
@@ -450,15 +437,15 @@ impl Pool {
             return false;
         }
         let is_gone = task::while_blocked(Blocking::Waiting, || {
-            let mut core = self.core.lock();
+            let mut state = self.state.lock();
             loop {
-                if core.machine.is_gone() {
+                if state.machine.is_gone() {
                     return true;
                 }
-                let (guard, timed_out) = self.gone.wait_until(core, deadline);
-                core = guard;
+                let (guard, timed_out) = self.gone.wait_until(state, deadline);
+                state = guard;
                 if timed_out {
-                    return core.machine.is_gone();
+                    return state.machine.is_gone();
                 }
             }
         });
@@ -474,32 +461,21 @@ impl Pool {
     }
 
     pub(super) fn max_workers(&self) -> usize {
-        self.core.lock().machine.max_workers()
-    }
-}
-
-fn take(entry: Option<Entry>, refusal: Refusal) -> Refused {
-    match entry {
-        Some(entry) => Refused { refusal, job: Box::new(entry.job) },
-        None => unreachable!("a job that was not taken is still here"),
+        self.state.lock().machine.max_workers()
     }
 }
 
 impl Owner for Pool {
     fn task_cancelled(&self, task: &TaskRef) {
-        let mut core = self.core.lock();
-        let entry = core.jobs.remove(&task.address());
+        let mut state = self.state.lock();
+        let job = state.jobs.remove(&task.address());
         // One that the pool cancels itself has been counted when it was taken out.
-        core.cancelled += usize::from(entry.is_some());
-        core.machine.forget(task.address());
-        self.act(core);
-        if let Some(entry) = entry {
-            entry.alarms.iter().for_each(|alarm| self.timer.cancel(*alarm));
-            if entry.has_room
-                && let Some(bound) = &self.bound
-            {
-                bound.release();
-            }
+        state.cancelled += usize::from(job.is_some());
+        state.machine.forget(task.address());
+        self.act(state);
+        if let Some(mut job) = job {
+            self.forget_alarms(&mut job);
+            self.release(&job);
         }
     }
 
@@ -508,32 +484,32 @@ impl Owner for Pool {
     }
 
     fn take_back(&self, task: &TaskRef) -> bool {
-        let mut core = self.core.lock();
+        let mut state = self.state.lock();
         let id = task.address();
-        if let Some((worker, ticket)) = core.machine.lent(id) {
-            let line = core.lines.get(&worker);
+        if let Some((worker, ticket)) = state.machine.lent(id) {
+            let line = state.lines.get(&worker);
             if !line.is_some_and(|line| line.page.slots().take_back(ticket)) {
-                core.machine.begun(id);
-                if let Some(entry) = core.jobs.get_mut(&id) {
-                    entry.begin();
+                state.machine.begun(id);
+                if let Some(job) = state.jobs.get_mut(&id) {
+                    job.begin();
                 }
                 return false;
             }
-            core.machine.taken_back(id, true);
+            state.machine.taken_back(id, true);
         }
         task.end_lending();
         true
     }
 
     fn look_after(&self, task: &TaskRef) {
-        let mut core = self.core.lock();
+        let mut state = self.state.lock();
         let id = task.address();
-        if let Some((worker, ticket)) = core.machine.lent(id)
-            && core.lines.get(&worker).is_some_and(|it| it.page.slots().has_begun(ticket))
+        if let Some((worker, ticket)) = state.machine.lent(id)
+            && state.lines.get(&worker).is_some_and(|it| it.page.slots().has_begun(ticket))
         {
-            core.machine.begun(id);
-            if let Some(entry) = core.jobs.get_mut(&id) {
-                entry.begin();
+            state.machine.begun(id);
+            if let Some(job) = state.jobs.get_mut(&id) {
+                job.begin();
             }
         }
     }

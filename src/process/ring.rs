@@ -93,19 +93,24 @@ impl Ring {
     }
 
     fn write(&self, count: usize, bytes: &[u8]) {
-        for (cell, byte) in self.cells(count, bytes.len()).zip(bytes) {
-            cell.with_mut(|cell| {
-                // SAFETY: the room was checked, so the byte is the worker's until the counter moves.
-                unsafe { cell.write(*byte) };
-            });
+        let (first, second) = self.cells(count, bytes.len());
+        let (before, behind) = bytes.split_at(first.len());
+        for (cells, bytes) in [(first, before), (second, behind)] {
+            for (cell, byte) in cells.iter().zip(bytes) {
+                cell.with_mut(|cell| {
+                    // SAFETY: the room was checked, so the byte is the worker's until the counter
+                    // moves.
+                    unsafe { cell.write(*byte) };
+                });
+            }
         }
     }
 
-    /// The bytes with these counts.
-    fn cells(&self, count: usize, len: usize) -> impl Iterator<Item = &UnsafeCell<u8>> {
-        let begin = count % CAPACITY;
-        let (second, first) = self.bytes.split_at(begin);
-        first.iter().chain(second).take(len)
+    /// The bytes with these counts, in two pieces.
+    fn cells(&self, count: usize, len: usize) -> (&[UnsafeCell<u8>], &[UnsafeCell<u8>]) {
+        let (second, first) = self.bytes.split_at(count % CAPACITY);
+        let first = &first[..len.min(first.len())];
+        (first, &second[..len - first.len()])
     }
 
     /// Takes out all that is in. For the parent only.
@@ -121,12 +126,16 @@ impl Ring {
         if count > CAPACITY {
             return Err(Overfull);
         }
-        into.extend(self.cells(taken, count).map(|cell| {
-            cell.with(|cell| {
-                // SAFETY: put and not taken, so the byte is the parent's until the counter moves.
-                unsafe { cell.read() }
-            })
-        }));
+        into.reserve(count);
+        let (first, second) = self.cells(taken, count);
+        for cells in [first, second] {
+            into.extend(cells.iter().map(|cell| {
+                cell.with(|cell| {
+                    // SAFETY: put and not taken, so the byte is the parent's until the counter moves.
+                    unsafe { cell.read() }
+                })
+            }));
+        }
         // ORDERING: release pairs with the acquire in `put`: the bytes have been copied.
         self.taken.0.store(put, Ordering::Release);
         Ok(())

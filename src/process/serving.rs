@@ -7,12 +7,12 @@
 //! one with the latest turn does.
 
 use super::bootstrap::VARIABLE;
-use super::frame::{FrameReader, Kind, Violation, put};
-use super::line::{Heard, Line, Piece};
+use super::frame::{FrameReader, Kind, Violation};
+use super::job::Reply;
+use super::line::{Heard, Line};
 use super::machine::WorkerId;
 use super::message::{
-    Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, put_message,
-    read_message,
+    Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, read_message,
 };
 use super::page::Page;
 use super::payload::{Arrived, Where};
@@ -114,9 +114,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     // The far end must be the worker's alone, or its end would not be heard.
     drop(command);
     let line = Arc::new(Line::new(worker, index, page, link, bell, child, most));
-    let mut frame = Vec::new();
-    put_message(&mut frame, Kind::Configure, &configure, 0);
-    line.push(Piece::Own(frame));
+    line.push_message(Kind::Configure, &configure);
     Ok(line)
 }
 
@@ -140,26 +138,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             pool.accuse(line, violation.to_string());
             false
         });
-        loop {
-            let frame = next_frame(&line.reader).transpose();
-            let frame = frame.or_else(|| next_frame(&line.ring_reader).transpose());
-            let received = match frame {
-                None => break,
-                Some(Ok((kind, body))) => {
-                    if kind == Kind::Hello {
-                        pool.forget_alarm(alarm.take());
-                    }
-                    receive(pool, line, kind, body)
-                }
-                Some(Err(violation)) => Err(violation),
-            };
-            if let Err(violation) = received {
-                pool.accuse(line, violation.to_string());
-                break;
-            }
-        }
-        if has_found || heard == Heard::Bytes {
-            pool.settle();
+        if let Err(violation) = receive_all(pool, line, &mut alarm) {
+            pool.accuse(line, violation.to_string());
         }
         // All that may have ended tasks whose callbacks have waited.
         if line.turn() != turn {
@@ -213,16 +193,42 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     task::set_host(None);
 }
 
+/// Does what the frames want that have come.
+fn receive_all(pool: &Pool, line: &Line, alarm: &mut Option<Alarm>) -> Result<(), Violation> {
+    // Calls that have come back are booked together.
+    let mut returned = Vec::new();
+    let mut outcome = Ok(());
+    while outcome.is_ok() {
+        let frame = next_frame(&line.reader).transpose();
+        let frame = frame.or_else(|| next_frame(&line.ring_reader).transpose());
+        outcome = match frame {
+            None => break,
+            Some(Ok((Kind::Done, body))) => done(line, body).map(|call| returned.extend(call)),
+            Some(Ok((kind, body))) => {
+                if kind == Kind::Hello {
+                    pool.forget_alarm(alarm.take());
+                }
+                receive(pool, line, kind, &body)
+            }
+            Some(Err(violation)) => Err(violation),
+        };
+    }
+    if !returned.is_empty() && !pool.returned(line, returned) {
+        outcome = Err(Violation::Nonsense("news of a call that it was not sent"));
+    }
+    outcome
+}
+
 /// The next whole frame, copied, so that the reader is free while it is handled.
 fn next_frame(reader: &Mutex<FrameReader>) -> Result<Option<(Kind, Vec<u8>)>, Violation> {
     let mut reader = reader.lock();
     Ok(reader.next()?.map(|(kind, body)| (kind, body.to_vec())))
 }
 
-fn receive(pool: &Pool, line: &Line, kind: Kind, body: Vec<u8>) -> Result<(), Violation> {
+fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Violation> {
     match kind {
         Kind::Hello => {
-            let (hello, _): (Hello, _) = read_message(&body)?;
+            let (hello, _): (Hello, _) = read_message(body)?;
             if hello.protocol != PROTOCOL || hello.identity != image::identity() {
                 pool.break_down(BrokenCause::new(
                     "a worker process cannot be used",
@@ -234,7 +240,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: Vec<u8>) -> Result<(), Vi
             Ok(())
         }
         Kind::Ready => {
-            let (ready, _): (Ready, _) = read_message(&body)?;
+            let (ready, _): (Ready, _) = read_message(body)?;
             match ready {
                 Ok(()) => pool.ready(line.worker),
                 Err(NotReady::Unable(why)) => {
@@ -251,50 +257,47 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: Vec<u8>) -> Result<(), Vi
             Ok(())
         }
         Kind::Begun => {
-            let (ticket, _) = read_message(&body)?;
+            let (ticket, _) = read_message(body)?;
             // Unknown if it has been overtaken by its outcome, which came through the ring.
             pool.begun(line.worker, Ticket::of_parts(ticket));
             Ok(())
         }
-        Kind::Done => {
-            let (mut head, result): (DoneHead, _) = read_message(&body)?;
-            let begin = body.len() - result.len();
-            let Outcome::Value(place) = head.outcome else {
-                return known(pool.returned(line, head, Returned::Body(body, begin)));
-            };
-            let arrived = match Arrived::from(line.process_id(), place, result) {
-                Ok(Arrived::Here(_)) => Ok(None),
-                Ok(Arrived::Mapped(mapping)) => Ok(Some(mapping)),
-                // It was killed before its outcome could be had: the task is lost with it.
-                Err(_) if line.has_ended() => return Ok(()),
-                Err(error) => Err(format!("its shared memory cannot be opened: {error}")),
-            };
-            if matches!(place, Where::File(..)) {
-                let mut frame = Vec::new();
-                put(&mut frame, Kind::Opened, &[], 0);
-                line.push(Piece::Own(frame));
-                line.flush(true);
-            }
-            let returned = match arrived {
-                Ok(None) => Returned::Body(body, begin),
-                Ok(Some(mapping)) => Returned::Mapped(mapping),
-                Err(why) => {
-                    head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
-                    Returned::Body(body, begin)
-                }
-            };
-            known(pool.returned(line, head, returned))
-        }
         // What is there has been looked at already.
         Kind::Look => Ok(()),
+        Kind::Done => unreachable!("calls that have come back are booked together"),
         Kind::Configure | Kind::Call | Kind::Opened | Kind::Retire => {
             Err(Violation::Nonsense("a frame that only a parent sends"))
         }
     }
 }
 
-fn known(is_known: bool) -> Result<(), Violation> {
-    if is_known { Ok(()) } else { Err(Violation::Nonsense("news of a call that it was not sent")) }
+/// A call that has come back; none if its worker was killed before its result could be had.
+fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
+    let (mut head, result): (DoneHead, _) = read_message(&body)?;
+    let begin = body.len() - result.len();
+    let Outcome::Value(place) = head.outcome else {
+        return Ok(Some(Returned { head, reply: Reply::Body(body, begin) }));
+    };
+    let arrived = match Arrived::from(line.process_id(), place, result) {
+        Ok(Arrived::Here(_)) => None,
+        Ok(Arrived::Mapped(mapping)) => Some(mapping),
+        // The task is lost with it.
+        Err(_) if line.has_ended() => return Ok(None),
+        Err(error) => {
+            let why = format!("its shared memory cannot be opened: {error}");
+            head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
+            None
+        }
+    };
+    if matches!(place, Where::File(..)) {
+        line.push(Kind::Opened);
+        line.flush(true);
+    }
+    let reply = match arrived {
+        None => Reply::Body(body, begin),
+        Some(mapping) => Reply::Mapped(mapping),
+    };
+    Ok(Some(Returned { head, reply }))
 }
 
 /// What callbacks on this thread find.

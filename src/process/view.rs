@@ -1,42 +1,40 @@
 //! What can be seen of a pool while it works.
 
-use super::core::Core;
-use super::machine::{TaskId, WorkerId, WorkerView};
+use super::machine::WorkerView;
 use super::pool::Pool;
-use super::slots::Ticket;
 use crate::executor::Stats;
 
 impl Pool {
     pub(super) fn stats(&self) -> Stats {
-        let core = self.core.lock();
+        let state = self.state.lock();
         let mut stats = Stats {
-            finished: core.finished,
-            failed: core.failed,
-            cancelled: core.cancelled,
+            finished: state.finished,
+            failed: state.failed,
+            cancelled: state.cancelled,
             ..Stats::default()
         };
         let mut sent = 0;
-        for worker in core.machine.workers() {
+        for worker in state.machine.workers() {
             stats.workers += 1;
             stats.idle += usize::from(worker.is_up && worker.sent.is_empty());
             sent += worker.sent.len();
-            stats.running += usize::from(core.running(worker.id, &worker.sent).is_some());
+            stats.running += usize::from(state.running(worker.id, &worker.sent).is_some());
         }
-        stats.queued = core.machine.queued() + sent - stats.running;
+        stats.queued = state.machine.queued() + sent - stats.running;
         stats
     }
 
     /// What every worker is at.
     pub(super) fn workers(&self) -> Vec<WorkerInfo> {
-        let core = self.core.lock();
+        let state = self.state.lock();
         let info = |worker: WorkerView| {
-            let running = core.running(worker.id, &worker.sent);
+            let running = state.running(worker.id, &worker.sent);
             let label = running
-                .and_then(|task| core.jobs.get(&task))
-                .and_then(|entry| entry.job.task().label().map(|label| label.to_string()));
+                .and_then(|task| state.jobs.get(&task))
+                .and_then(|job| job.task().label().map(|label| label.to_string()));
             WorkerInfo {
                 index: worker.index,
-                process_id: core.lines.get(&worker.id).map(|line| line.process_id()),
+                process_id: state.lines.get(&worker.id).map(|line| line.process_id()),
                 state: match (worker.is_leaving, worker.is_up, running) {
                     (true, ..) => WorkerState::Leaving,
                     (_, false, _) => WorkerState::Starting,
@@ -46,15 +44,7 @@ impl Pool {
                 label,
             }
         };
-        core.machine.workers().map(info).collect()
-    }
-}
-
-impl Core {
-    /// The task that a worker is at.
-    fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
-        let line = self.lines.get(&worker)?;
-        sent.iter().find(|(ticket, _)| line.page.slots().has_begun(*ticket)).map(|(_, task)| *task)
+        state.machine.workers().map(info).collect()
     }
 }
 

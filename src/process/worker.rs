@@ -7,7 +7,7 @@
 
 use super::bootstrap::Marker;
 use super::code::{self, Fault};
-use super::frame::{FrameReader, Kind, put};
+use super::frame::{FrameReader, Kind, header};
 use super::message::{
     CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
     put_message, read_message,
@@ -258,9 +258,7 @@ impl Worker {
     fn tell(&mut self) {
         self.is_untold = false;
         self.told = Instant::now();
-        let mut frame = Vec::new();
-        put(&mut frame, Kind::Look, &[], 0);
-        self.send(&frame);
+        self.send(&header(Kind::Look, 0));
     }
 
     fn call(&mut self, body: Vec<u8>) {
@@ -283,7 +281,8 @@ impl Worker {
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
         let (outcome, result) = run(label, body, self.configure.parent);
-        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let ended = Instant::now();
+        let nanoseconds = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
         self.host.current.set(None);
         ATTEMPT.set(0);
 
@@ -309,7 +308,7 @@ impl Worker {
         put_message(&mut frame, Kind::Done, &done, result.len());
         if large.is_none() && self.page.ring().put(&frame, &result) {
             self.is_untold = true;
-            if self.told.elapsed() > QUIET {
+            if ended - self.told > QUIET {
                 self.tell();
             }
         } else {

@@ -487,7 +487,7 @@ fn two_submitters_and_one_place() {
             while left > 0 {
                 if queue.pop().is_some() {
                     left -= 1;
-                    bound.release();
+                    bound.release(1);
                 } else {
                     pushed.park();
                 }

@@ -269,7 +269,7 @@ impl Pool {
     /// One task less waits.
     pub(super) fn release_room(&self) {
         if let Some(bound) = &self.bound {
-            bound.release();
+            bound.release(1);
         }
     }
 
@@ -347,8 +347,8 @@ impl Pool {
     /// Stops taking tasks. With `cancel`, what is queued is cancelled, on this thread.
     pub(super) fn close(&self, cancel: bool) {
         self.close_gate(cancel);
-        while cancel && let Some(task) = self.queue.pop() {
-            self.discard(&task);
+        if cancel {
+            self.end_queued(|pool, task| pool.discard(task));
         }
     }
 
@@ -383,14 +383,19 @@ impl Pool {
         // A later cause is somebody else's error, and is dropped without the lock.
         drop(cause);
         self.close_gate(true);
-        self.end_queued(&Refusal::Broken(first));
+        let refusal = Refusal::Broken(first);
+        self.end_queued(move |pool, task| pool.lose(task, &refusal));
     }
 
-    /// Fails every queued task, since nobody will come for it.
-    fn end_queued(&self, refusal: &Refusal) {
-        while let Some(task) = self.queue.pop() {
-            self.lose(&task, refusal);
-        }
+    /// Ends every queued task. A callback of one may wait for another.
+    fn end_queued(&self, end: impl Fn(&Pool, &TaskRef) + Send + Sync + 'static) {
+        let Some(pool) = self.this.upgrade() else { return };
+        let end = Arc::new(end);
+        task::one_after_the_other(move || {
+            let task = pool.queue.pop()?;
+            let (pool, end) = (Arc::clone(&pool), Arc::clone(&end));
+            Some(move || end(&pool, &task))
+        });
     }
 
     /// Fails a task that was taken and has just been popped, because it cannot be run any more.
@@ -422,7 +427,8 @@ impl Pool {
     /// After a refusal: if nobody is left to come for what is queued, ends that too.
     pub(super) fn clean_up(&self, refusal: &Refusal) {
         if self.crew.is_deserted() {
-            self.end_queued(refusal);
+            let refusal = refusal.clone();
+            self.end_queued(move |pool, task| pool.lose(task, &refusal));
         }
     }
 
@@ -509,7 +515,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         task::unregister(self.id);
         // Nobody is left to come for what is queued, if anything is.
-        self.end_queued(&Refusal::ShutDown);
+        while let Some(task) = self.queue.pop() {
+            self.lose(&task, &Refusal::ShutDown);
+        }
     }
 }
 

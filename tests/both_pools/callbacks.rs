@@ -17,6 +17,7 @@ on_both_pools! {
     a_callback_may_wait_for_another_future,
     a_callback_may_wait_for_one_that_is_queued,
     callbacks_may_wait_one_within_another,
+    a_callback_may_wait_for_one_that_is_cancelled_with_its_own,
     a_callback_may_cancel,
     a_callback_may_shut_down,
     a_callback_may_shut_down_step_by_step,
@@ -164,6 +165,25 @@ fn callbacks_may_wait_one_within_another<P: Pool>(workers: usize) {
     }
     drop(said);
     assert_eq!(Vec::from_iter(heard), [15; 10]);
+}
+
+fn a_callback_may_wait_for_one_that_is_cancelled_with_its_own<P: Pool>(workers: usize) {
+    let pool = P::new(workers);
+    let (gate, _blocked) = occupy(&pool, workers);
+    let (said, heard) = channel();
+    let mut queued = Vec::from_iter((0..100).map(|n| pool.submit(|n: u32| n, n)));
+    while let Some(later) = queued.pop() {
+        let said = said.clone();
+        let wait = move || said.send(later.result().unwrap_err().is_cancelled()).unwrap();
+        match queued.last() {
+            Some(earlier) => earlier.add_done_callback(move |_| wait()),
+            None => drop(std::thread::spawn(wait)),
+        }
+    }
+    drop(said);
+    pool.shutdown(false, true);
+    assert_eq!(heard.iter().filter(|it| *it).count(), 100);
+    gate.open();
 }
 
 fn a_callback_may_cancel<P: Pool>(workers: usize) {

@@ -5,6 +5,7 @@ use crate::death::aborts;
 use crate::support::{Door, Folder, death_of, knock, note, noted, send_signal, until_gone};
 use concurrent_futures::{DeathCause, OnWorkerDeath, ProcessPoolExecutor, Refusal, TaskErrorKind};
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// Longer than any test.
@@ -44,6 +45,26 @@ fn a_death_breaks_a_pool_that_is_to_break() {
         assert!(refusal.contains(&format!("process {}", dead.process)), "{refusal}");
         until_gone(near.process);
         executor.shutdown(true, false);
+    });
+}
+
+#[test]
+fn a_callback_may_wait_for_another_task_that_ends_with_the_pool() {
+    within(|| {
+        let door = Door::new();
+        let executor = ProcessPoolExecutor::builder()
+            .max_workers(1)
+            .on_worker_death(OnWorkerDeath::Break)
+            .build()
+            .unwrap();
+        let running = executor.submit(knock, door.path());
+        let worker = door.open();
+        let [first, second] = [(); 2].map(|()| executor.submit(|()| (), ()));
+        let (said, heard) = mpsc::channel();
+        first.add_done_callback(move |_| said.send(second.result().unwrap_err()).unwrap());
+        send_signal(worker.process, libc::SIGKILL);
+        assert!(heard.recv().unwrap().is_broken());
+        death_of(running);
     });
 }
 

@@ -15,7 +15,9 @@ impl Machine {
         if self.workers.is_empty() {
             self.is_refused = false;
         }
-        self.is_unsettled = true;
+        // Where others wait already, nobody has room, and one more waits with them; but there may be
+        // more workers for it.
+        self.is_unsettled |= self.queue.len() == 1 || self.workers.len() < self.max_workers;
     }
 
     /// The task was cancelled while it was queued, or should not be sent after all.

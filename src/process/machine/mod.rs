@@ -81,7 +81,8 @@ pub(crate) use worker::{WorkerId, WorkerView};
 
 use super::slots::Ticket;
 use policy::Deaths;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, VecDeque};
 use task::{Key, Task};
 use worker::{Stage, Worker};
 
@@ -147,7 +148,7 @@ pub(crate) struct Machine {
     /// The system refused a process: no more are tried until a worker is gone, or a task comes and
     /// nobody is left.
     is_refused: bool,
-    tasks: HashMap<TaskId, Task>,
+    tasks: FxHashMap<TaskId, Task>,
     queue: BTreeMap<Key, TaskId>,
     workers: BTreeMap<WorkerId, Worker>,
     sequence: i64,
@@ -167,7 +168,7 @@ impl Machine {
             is_broken: false,
             is_cancelling: false,
             is_refused: false,
-            tasks: HashMap::new(),
+            tasks: FxHashMap::default(),
             queue: BTreeMap::new(),
             workers: BTreeMap::new(),
             sequence: 0,

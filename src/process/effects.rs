@@ -1,0 +1,295 @@
+//! What the bookkeeping decides is carried out here.
+//!
+//! Under the pool's lock: what has to be in step with the bookkeeping (frames are put into a line's
+//! outbox, calls are taken back). When it has been released: what could block, or is code of the
+//! user's, see [`Effects`].
+
+use super::frame::Kind;
+use super::job::Job;
+use super::line::Line;
+use super::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
+use super::message::CallHead;
+use super::pool::Pool;
+use super::serving;
+use super::slots::Ticket;
+use super::state::State;
+use crate::error::{BrokenCause, DeathCause, TaskErrorKind, WorkerDeath};
+use crate::sync::{Arc, Mutex, MutexGuard, deadline_after, thread};
+use crate::sys::child::Signal;
+use crate::task;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What has happened that decisions refer to.
+pub(super) enum Cause {
+    /// A worker has died, and had been able to take calls or not.
+    Death {
+        death: WorkerDeath,
+        was_up: bool,
+    },
+    Other,
+}
+
+/// What is to be done when the lock has been released.
+#[derive(Default)]
+struct Effects {
+    flush: Vec<Arc<Line>>,
+    start: Vec<(WorkerId, usize)>,
+    signal: Vec<(Arc<Line>, Signal)>,
+    later: Vec<(Duration, Reminder)>,
+    over: Vec<(Job, TaskErrorKind)>,
+    /// So many tasks less wait in the queue.
+    room: usize,
+    /// Whoever waits for room in the queue waits in vain.
+    closes_queue: bool,
+}
+
+/// What the bookkeeping wants to be told after a while.
+#[derive(Clone, Copy)]
+enum Reminder {
+    Grace(TaskId, WorkerId, Ticket),
+    Idle(WorkerId, usize),
+}
+
+/// This many calls, and one that runs, are enough for a while.
+const ENOUGH: usize = 1;
+
+impl Effects {
+    fn end(&mut self, mut job: Job, kind: TaskErrorKind) {
+        self.room += usize::from(std::mem::take(&mut job.has_room));
+        self.over.push((job, kind));
+    }
+
+    fn flush(&mut self, line: &Arc<Line>) {
+        if !self.flush.iter().any(|it| Arc::ptr_eq(it, line)) {
+            self.flush.push(Arc::clone(line));
+        }
+    }
+}
+
+impl Pool {
+    /// Carries out what the bookkeeping has decided.
+    pub(super) fn act(&self, state: MutexGuard<'_, State>) {
+        self.act_upon(state, Cause::Other);
+    }
+
+    pub(super) fn act_upon(&self, mut state: MutexGuard<'_, State>, cause: Cause) {
+        let mut effects = Effects::default();
+        while let Some(action) = state.machine.next_action() {
+            self.decide(&mut state, action, &cause, &mut effects);
+        }
+        let is_gone = state.machine.is_gone();
+        drop(state);
+        if is_gone {
+            self.timer.close();
+            self.gone.notify_all();
+        }
+        self.carry_out(effects);
+    }
+
+    fn decide(&self, state: &mut State, action: Action, cause: &Cause, effects: &mut Effects) {
+        match action {
+            Action::Start { worker, index } => effects.start.push((worker, index)),
+            Action::Send { task, worker, ticket, attempt } => {
+                self.send(state, task, worker, ticket, attempt, effects);
+            }
+            Action::TakeBack { task, worker, ticket } => {
+                // Several may be asked for the same call; the first decides.
+                if state.machine.sent(task) == Some((worker, ticket))
+                    && state.machine.lent(task).is_some()
+                {
+                    let line = state.lines.get(&worker);
+                    let was_kept = line.is_some_and(|it| it.page.slots().take_back(ticket));
+                    if !was_kept && let Some(job) = state.jobs.get_mut(&task) {
+                        job.begin();
+                    }
+                    state.machine.taken_back(task, was_kept);
+                }
+            }
+            Action::Retire { worker } => {
+                if let Some(line) = state.lines.get(&worker) {
+                    line.push(Kind::Retire);
+                    effects.flush(line);
+                }
+            }
+            Action::AskToStop { task, worker, ticket } => {
+                if let Some(line) = state.lines.get(&worker) {
+                    line.page.slots().request_stop(ticket);
+                }
+                let reminder = Reminder::Grace(task, worker, ticket);
+                effects.later.push((self.settings.grace, reminder));
+            }
+            Action::End { task, worker, ticket, hard } => {
+                let signal = if hard { Signal::Kill } else { Signal::Terminate };
+                match state.lines.get(&worker) {
+                    Some(line) => effects.signal.push((Arc::clone(line), signal)),
+                    None => drop(state.doomed.insert(worker)),
+                }
+                if let (false, Some(task), Some(ticket)) = (hard, task, ticket) {
+                    let reminder = Reminder::Grace(task, worker, ticket);
+                    effects.later.push((self.settings.grace, reminder));
+                }
+            }
+            Action::WatchIdle { worker, since } => {
+                let after = self.settings.keep_alive.unwrap_or(Duration::MAX);
+                effects.later.push((after, Reminder::Idle(worker, since)));
+            }
+            Action::Lose { task } => {
+                if let Some(mut job) = state.jobs.remove(&task) {
+                    // It had begun, and so cannot be cancelled any more.
+                    job.begin();
+                    let kind = loss(&job, cause);
+                    state.count(&kind);
+                    effects.end(job, kind);
+                }
+            }
+            Action::Cancel { task } => {
+                if let Some(job) = state.jobs.remove(&task) {
+                    state.count(&TaskErrorKind::Cancelled);
+                    effects.end(job, TaskErrorKind::Cancelled);
+                }
+            }
+            Action::GiveUp { task } => {
+                if let Some(job) = state.jobs.remove(&task) {
+                    let kind = state.why_given_up();
+                    state.count(&kind);
+                    effects.end(job, kind);
+                }
+            }
+            Action::Broken => {
+                if let Cause::Death { death, was_up } = cause {
+                    let what = match (was_up, self.settings.on_worker_death) {
+                        (false, _) => "a worker process died before it could take a task",
+                        (true, OnWorkerDeath::Break) => "a worker process died",
+                        (true, OnWorkerDeath::Replace { .. }) => {
+                            "more worker processes died than are to be replaced; the last one"
+                        }
+                    };
+                    state.broken.get_or_insert_with(|| BrokenCause::new(what, death.clone()));
+                }
+                // Later: whoever is admitted to the queue holds its lock, and then takes this one.
+                effects.closes_queue = true;
+            }
+        }
+    }
+
+    fn send(
+        &self,
+        state: &mut State,
+        task: TaskId,
+        worker: WorkerId,
+        ticket: Ticket,
+        attempt: u32,
+        effects: &mut Effects,
+    ) {
+        let (Some(job), Some(line)) = (state.jobs.get_mut(&task), state.lines.get(&worker)) else {
+            return state.machine.forget(task);
+        };
+        if !job.has_begun && !job.task().lend() {
+            // It has just been cancelled, by somebody who is about to say so.
+            return state.machine.forget(task);
+        }
+        effects.room += usize::from(std::mem::take(&mut job.has_room));
+        line.page.slots().offer(ticket);
+        let context = job.call.context.as_ref();
+        let head = CallHead {
+            ticket: ticket.parts(),
+            code: job.call.code,
+            context: context.map(|(code, captured)| (*code, &**captured)),
+            is_announced: job.timeout().is_some() || !job.alarms.is_empty(),
+            attempt,
+            label: job.task().label().map(|label| &**label),
+            argument: job.call.argument.place(),
+        };
+        let last_written = line.push_call(ticket, &head, &job.call.argument);
+        if state.machine.on_its_way(worker, 1).is_some() {
+            line.mind();
+        }
+        // A worker that has been written enough to do gets it with what its own thread writes next,
+        // which is when something has come back.
+        let has_enough = state
+            .machine
+            .on_its_way(worker, ENOUGH)
+            .is_some_and(|ticket| ticket.number <= last_written);
+        if !has_enough {
+            effects.flush(line);
+        }
+    }
+
+    fn carry_out(&self, mut effects: Effects) {
+        for line in effects.flush {
+            line.flush(serving::is_serving(&line));
+        }
+        for (line, signal) in effects.signal {
+            line.signal(signal);
+        }
+        for (worker, index) in effects.start {
+            self.start(worker, index);
+        }
+        for (after, reminder) in effects.later {
+            self.remind(after, reminder);
+        }
+        if let Some(bound) = &self.bound {
+            bound.release(effects.room);
+            if effects.closes_queue {
+                bound.close();
+            }
+        }
+        if effects.over.is_empty() {
+            return;
+        }
+        for (job, _) in &mut effects.over {
+            self.forget_alarms(job);
+        }
+        let over = Mutex::new(VecDeque::from(effects.over));
+        // A callback of one may wait for another.
+        task::one_after_the_other(move || {
+            let next = over.lock().pop_front();
+            next.map(|(job, kind)| move || job.fail(kind))
+        });
+    }
+
+    fn start(&self, worker: WorkerId, index: usize) {
+        let Some(pool) = self.this.upgrade() else { return };
+        let name = format!("{}_{index}", self.settings.name);
+        match thread::spawn(name, None, move || serving::main(&pool, worker, index)) {
+            Ok(thread) => self.keep(thread),
+            Err(error) => self.refused(worker, error),
+        }
+    }
+
+    fn remind(&self, after: Duration, reminder: Reminder) {
+        let Some(at) = deadline_after(after) else { return };
+        let pool = self.this.clone();
+        let remind = move || {
+            let Some(pool) = pool.upgrade() else { return };
+            let mut state = pool.state.lock();
+            match reminder {
+                Reminder::Grace(task, worker, ticket) => {
+                    state.machine.grace_is_over(task, worker, ticket);
+                }
+                Reminder::Idle(worker, since) => state.machine.idle_time_is_over(worker, since),
+            }
+            pool.act(state);
+        };
+        // Without a timer there is no time to give.
+        if self.timer.set(at, remind.clone()).is_err() && matches!(reminder, Reminder::Grace(..)) {
+            remind();
+        }
+    }
+}
+
+/// What becomes of a task whose worker has died while it ran.
+fn loss(job: &Job, cause: &Cause) -> TaskErrorKind {
+    let Cause::Death { death, .. } = cause else {
+        unreachable!("a task is lost by a death");
+    };
+    // Aborted: it was to end like this. One that has timed out has failed.
+    let now = job.task().snapshot();
+    let was_stopped = now.is_stop_requested() && !now.is_expired();
+    if was_stopped && death.cause == DeathCause::Ended {
+        TaskErrorKind::Cancelled
+    } else {
+        TaskErrorKind::WorkerDied(death.clone())
+    }
+}

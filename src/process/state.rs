@@ -1,0 +1,71 @@
+//! What a pool's lock guards.
+
+use super::job::Job;
+use super::line::Line;
+use super::machine::{Machine, TaskId, WorkerId};
+use super::slots::Ticket;
+use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::sync::Arc;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// The bookkeeping, and what belongs to it.
+pub(super) struct State {
+    pub(super) machine: Machine,
+    pub(super) jobs: FxHashMap<TaskId, Job>,
+    pub(super) lines: FxHashMap<WorkerId, Arc<Line>>,
+    /// Workers that are to be ended as soon as they have a process.
+    pub(super) doomed: FxHashSet<WorkerId>,
+    pub(super) broken: Option<BrokenCause>,
+    /// Why the last process could not be started.
+    pub(super) refused: Option<Arc<std::io::Error>>,
+    pub(super) finished: usize,
+    pub(super) failed: usize,
+    pub(super) cancelled: usize,
+}
+
+impl State {
+    pub(super) fn new(machine: Machine) -> Self {
+        State {
+            machine,
+            jobs: FxHashMap::default(),
+            lines: FxHashMap::default(),
+            doomed: FxHashSet::default(),
+            broken: None,
+            refused: None,
+            finished: 0,
+            failed: 0,
+            cancelled: 0,
+        }
+    }
+
+    /// Why the pool takes nothing, if it does not.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        if self.machine.is_open() {
+            return None;
+        }
+        Some(self.broken.clone().map_or(Refusal::ShutDown, Refusal::Broken))
+    }
+
+    /// Why nothing can run a task any more.
+    pub(super) fn why_given_up(&self) -> TaskErrorKind {
+        let refusal = match (&self.broken, &self.refused) {
+            (Some(cause), _) => return TaskErrorKind::Broken(cause.clone()),
+            (None, Some(error)) => Refusal::NoWorker(Arc::clone(error)),
+            (None, None) => Refusal::ShutDown,
+        };
+        TaskErrorKind::Refused(refusal)
+    }
+
+    pub(super) fn count(&mut self, kind: &TaskErrorKind) {
+        match kind {
+            TaskErrorKind::Cancelled => self.cancelled += 1,
+            _ => self.failed += 1,
+        }
+    }
+
+    /// The task that a worker is at.
+    pub(super) fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
+        let line = self.lines.get(&worker)?;
+        sent.iter().find(|(ticket, _)| line.page.slots().has_begun(*ticket)).map(|(_, task)| *task)
+    }
+}
