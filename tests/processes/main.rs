@@ -14,5 +14,6 @@ mod descendants;
 mod leaks;
 mod orphans;
 mod races;
+mod silence;
 mod stopping;
 mod support;
