@@ -14,6 +14,7 @@ mod descendants;
 mod leaks;
 mod orphans;
 mod races;
+mod retrying;
 mod silence;
 mod stopping;
 mod support;
