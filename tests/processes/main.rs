@@ -12,6 +12,7 @@ mod ceremony;
 mod death;
 mod descendants;
 mod leaks;
+mod leaving;
 mod orphans;
 mod races;
 mod retrying;
