@@ -13,6 +13,7 @@ mod death;
 mod descendants;
 mod leaks;
 mod leaving;
+mod limits;
 mod orphans;
 mod races;
 mod retrying;
