@@ -18,6 +18,14 @@ fn panics_once(latch: FarLatch) {
     }
 }
 
+/// A task whose first attempt comes to nothing, by the end of its process.
+fn dies_once(latch: FarLatch) {
+    latch.pass();
+    if attempt() == 1 {
+        std::process::abort();
+    }
+}
+
 /// Lets a task with this limit fail, and keeps it waiting to be tried again for longer than that.
 /// Whether it still waits then; `None` if this machine was so slow that the first attempt was too long.
 fn waits_for_long(fails_once: fn(FarLatch), limit: Duration) -> Option<bool> {
@@ -53,4 +61,11 @@ fn may_wait_for_long(fails_once: fn(FarLatch)) -> bool {
 #[test]
 fn the_time_of_a_task_that_has_failed_begins_anew_when_it_is_tried_again() {
     within(|| assert!(may_wait_for_long(panics_once)));
+}
+
+/// The same after a death: only what has failed and come back is asked for its alarms.
+#[test]
+#[ignore = "fails: the alarm of an attempt outlives it if its worker dies"]
+fn the_time_of_a_task_whose_worker_has_died_begins_anew_when_it_is_tried_again() {
+    within(|| assert!(may_wait_for_long(dies_once)));
 }
