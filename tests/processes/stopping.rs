@@ -221,6 +221,48 @@ fn a_task_that_exceeds_its_timeout_and_heeds_it_keeps_its_worker() {
     });
 }
 
+/// What the pool says of itself at its end: finished, failed and cancelled tasks.
+fn numbers(executor: &ProcessPoolExecutor) -> (usize, usize, usize) {
+    executor.shutdown(true, false);
+    let stats = executor.stats();
+    (stats.finished, stats.failed, stats.cancelled)
+}
+
+#[test]
+fn a_task_that_exceeds_its_timeout_and_heeds_it_counts_as_failed() {
+    within(|| {
+        let door = Door::new();
+        let executor = patient(1);
+        let future = executor.with(within_a_moment()).submit(works_until_asked, door.path());
+        assert!(future.result().unwrap_err().is_timed_out());
+        assert_eq!(numbers(&executor), (0, 1, 0));
+    });
+}
+
+#[test]
+fn a_task_whose_process_is_ended_for_its_timeout_counts_as_failed() {
+    within(|| {
+        let door = Door::new();
+        let executor = impatient(1);
+        let future = executor.with(within_a_moment()).submit(is_stubborn, door.path());
+        assert!(future.result().unwrap_err().is_timed_out());
+        assert_eq!(numbers(&executor), (0, 1, 0));
+    });
+}
+
+#[test]
+fn a_task_whose_process_is_ended_because_it_was_aborted_counts_as_cancelled() {
+    within(|| {
+        let door = Door::new();
+        let executor = impatient(1);
+        let future = executor.submit(is_stubborn, door.path());
+        let _visitor = door.open();
+        assert!(future.abort());
+        assert!(future.result().is_err());
+        assert_eq!(numbers(&executor), (0, 0, 1));
+    });
+}
+
 #[test]
 fn a_task_that_exceeds_its_timeout_and_goes_on_is_ended() {
     within(|| {

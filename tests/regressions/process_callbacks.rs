@@ -1,6 +1,9 @@
 //! Callbacks run on the thread beside a worker, which has other things to do as well.
 
-use crate::common::{FarGate, FarLatch, Gate, eventually, within};
+use crate::common::{
+    Address, FarGate, FarLatch, Gate, Latch, Mailbox, eventually, threads_named, within,
+};
+use crate::support::survives;
 use concurrent_futures::ProcessPoolExecutor;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -36,6 +39,33 @@ fn a_callback_does_not_hold_up_the_next_call_of_its_worker() {
     });
 }
 
+/// The same with a call that had been sent ahead, and lay behind two that had been written.
+#[test]
+fn a_callback_does_not_hold_up_a_call_that_was_sent_ahead() {
+    within(|| {
+        let executor = pool(1);
+        // So that several calls are sent ahead.
+        executor.submit_all(|_: u32| (), 0..40).into_iter().for_each(|it| it.result().unwrap());
+        for _ in 0..10 {
+            let (gate, held_up) = (FarGate::new(), Gate::new());
+            let latch = held_up.latch();
+            let first = executor.submit(pass, gate.latch());
+            first.add_done_callback(move |_| latch.pass());
+            let second = executor.submit(|n: u32| n, 2);
+            let third = executor.submit(|n: u32| n, 3);
+            let last_gate = FarGate::new();
+            let last = executor.submit(pass, last_gate.latch());
+            gate.open();
+            last_gate.await_arrivals(1);
+            last_gate.open();
+            held_up.open();
+            first.result().unwrap();
+            assert_eq!((second.result().unwrap(), third.result().unwrap()), (2, 3));
+            last.result().unwrap();
+        }
+    });
+}
+
 /// It took the wait that it had to leave out for one that was over, and killed what was running.
 #[test]
 fn a_shutdown_with_a_deadline_in_a_callback_kills_nothing_that_ends() {
@@ -54,5 +84,78 @@ fn a_shutdown_with_a_deadline_in_a_callback_kills_nothing_that_ends() {
         assert_eq!((report.asked, report.running), (1, 1));
         gate.open();
         running.result().unwrap();
+    });
+}
+
+/// A call that a callback submitted was left to the thread beside its worker to be written, which was
+/// the one that the callback ran on.
+#[test]
+fn what_a_callback_submits_begins_while_the_callback_goes_on() {
+    within(|| {
+        let executor = pool(1);
+        let (gate, mail) = (FarGate::new(), Mailbox::new());
+        let address = mail.address();
+        let first = executor.submit(pass, gate.latch());
+        let handle = executor.handle();
+        let (sender, receiver) = mpsc::channel();
+        first.add_done_callback(move |_| {
+            let second = handle.submit(|address: Address| address.send("begun"), address);
+            // Not a wait of this crate, which would let somebody else write.
+            assert_eq!(mail.next(), "begun");
+            sender.send(second).unwrap();
+        });
+        gate.open();
+        receiver.recv().unwrap().result().unwrap();
+    });
+}
+
+/// A task that is tried again is cancelled instead if the pool is being shut down, which ends its future
+/// in the midst of the bookkeeping. When a callback of that future had waited, and a stand-in had taken
+/// the line over, the first thread went on serving it all the same.
+#[test]
+fn a_thread_that_was_relieved_in_the_midst_of_bookkeeping_leaves() {
+    const NAME: &str =
+        "process_callbacks::a_thread_that_was_relieved_in_the_midst_of_bookkeeping_leaves";
+    fn fails(_: ()) {
+        panic!("wanted");
+    }
+    survives(NAME, || {
+        let leaving = FarGate::new();
+        let builder = ProcessPoolExecutor::builder().max_workers(1);
+        let builder = builder.initializer(|latch: FarLatch| latch, leaving.latch());
+        let executor = builder.finalizer(pass).build().unwrap();
+        // So that several calls are sent ahead.
+        executor.submit_all(|_: u32| (), 0..40).into_iter().for_each(|it| it.result().unwrap());
+        let line = threads_named("")
+            .into_iter()
+            .find(|it| it.ends_with("_0"))
+            .expect("the thread beside the worker is named after it");
+        let threads = || threads_named(&line).len();
+
+        let (first_gate, last_gate) = (FarGate::new(), FarGate::new());
+        let (held_up, waits) = (Gate::new(), Latch::new());
+        let (latch, is_waiting) = (held_up.latch(), waits.clone());
+        let first = executor.submit(pass, first_gate.latch());
+        let again = executor.retrying(1).submit(fails, ());
+        let last = executor.submit(pass, last_gate.latch());
+        first.add_done_callback(move |_| latch.pass());
+        again.add_done_callback(move |_| {
+            is_waiting.open();
+            last.result().unwrap();
+        });
+        first_gate.open();
+        // The second has failed by then, which nobody has heard: the line is held up.
+        last_gate.await_arrivals(1);
+        executor.shutdown(false, true);
+        held_up.open();
+        waits.pass();
+        eventually(|| threads() == 2);
+        last_gate.open();
+        // The worker is about to leave, and its line goes on.
+        leaving.await_arrivals(1);
+        eventually(|| threads() == 1);
+        assert!(again.result().unwrap_err().is_cancelled());
+        leaving.open();
+        executor.shutdown(true, false);
     });
 }
