@@ -346,6 +346,7 @@ impl Pool {
                 && let Some(job) = state.jobs.get_mut(&task)
             {
                 job.begin();
+                self.forget_alarms(job);
             }
         }
         state.machine.died(line.worker, has_begun, now);

@@ -65,7 +65,6 @@ fn the_time_of_a_task_that_has_failed_begins_anew_when_it_is_tried_again() {
 
 /// The same after a death: only what has failed and come back is asked for its alarms.
 #[test]
-#[ignore = "fails: the alarm of an attempt outlives it if its worker dies"]
 fn the_time_of_a_task_whose_worker_has_died_begins_anew_when_it_is_tried_again() {
     within(|| assert!(may_wait_for_long(dies_once)));
 }
