@@ -55,7 +55,8 @@ enum Reminder {
 const ENOUGH: usize = 1;
 
 impl Effects {
-    fn end(&mut self, mut job: Job, kind: TaskErrorKind) {
+    fn end(&mut self, state: &mut State, mut job: Job, kind: TaskErrorKind) {
+        state.count(&kind);
         self.room += usize::from(std::mem::take(&mut job.has_room));
         self.over.push((job, kind));
     }
@@ -87,7 +88,7 @@ impl Pool {
         self.carry_out(effects);
     }
 
-    fn decide(&self, state: &mut State, action: Action, cause: &Cause, effects: &mut Effects) {
+    fn decide(&self, state: &mut State, action: Action<Job>, cause: &Cause, effects: &mut Effects) {
         match action {
             Action::Start { worker, index } => effects.start.push((worker, index)),
             Action::Send { task, worker, ticket, attempt } => {
@@ -100,7 +101,7 @@ impl Pool {
                 {
                     let line = state.lines.get(&worker);
                     let was_kept = line.is_some_and(|it| it.page.slots().take_back(ticket));
-                    if !was_kept && let Some(job) = state.jobs.get_mut(&task) {
+                    if !was_kept && let Some(job) = state.machine.job_mut(task) {
                         job.begin();
                     }
                     state.machine.taken_back(task, was_kept);
@@ -134,27 +135,16 @@ impl Pool {
                 let after = self.settings.keep_alive.unwrap_or(Duration::MAX);
                 effects.later.push((after, Reminder::Idle(worker, since)));
             }
-            Action::Lose { task } => {
-                if let Some(mut job) = state.jobs.remove(&task) {
-                    // It had begun, and so cannot be cancelled any more.
-                    job.begin();
-                    let kind = loss(&job, cause);
-                    state.count(&kind);
-                    effects.end(job, kind);
-                }
+            Action::Lose { mut job } => {
+                // It had begun, and so cannot be cancelled any more.
+                job.begin();
+                let kind = loss(&job, cause);
+                effects.end(state, job, kind);
             }
-            Action::Cancel { task } => {
-                if let Some(job) = state.jobs.remove(&task) {
-                    state.count(&TaskErrorKind::Cancelled);
-                    effects.end(job, TaskErrorKind::Cancelled);
-                }
-            }
-            Action::GiveUp { task } => {
-                if let Some(job) = state.jobs.remove(&task) {
-                    let kind = state.why_given_up();
-                    state.count(&kind);
-                    effects.end(job, kind);
-                }
+            Action::Cancel { job } => effects.end(state, job, TaskErrorKind::Cancelled),
+            Action::GiveUp { job } => {
+                let kind = state.why_given_up();
+                effects.end(state, job, kind);
             }
             Action::Broken => {
                 if let Cause::Death { death, was_up } = cause {
@@ -182,12 +172,16 @@ impl Pool {
         attempt: u32,
         effects: &mut Effects,
     ) {
-        let (Some(job), Some(line)) = (state.jobs.get_mut(&task), state.lines.get(&worker)) else {
-            return state.machine.forget(task);
+        let State { machine, lines, .. } = state;
+        let (Some(job), Some(line)) = (machine.job_mut(task), lines.get(&worker)) else {
+            unreachable!("only what is there is sent, and to workers that can be reached");
         };
         if !job.has_begun && !job.task().lend() {
             // It has just been cancelled, by somebody who is about to say so.
-            return state.machine.forget(task);
+            if let Some(job) = machine.forget(task) {
+                effects.end(state, job, TaskErrorKind::Cancelled);
+            }
+            return;
         }
         effects.room += usize::from(std::mem::take(&mut job.has_room));
         line.page.slots().offer(ticket);

@@ -1,7 +1,7 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
 use super::code::{self, ChunkOutcome, ItemOutcome};
-use super::job::{Call, Job, decode_result};
+use super::job::{Call, JobOf, decode_result};
 use super::message::Code;
 use super::payload::Payload;
 use super::pool::{Pool, Refused, Terms};
@@ -372,7 +372,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
     {
         let (producer, handle) = promised(self.pool.id, self.extras.clone());
-        let job = Job::new(call, producer, decode);
+        let job = JobOf::boxed(call, producer, decode);
         let terms = Terms { priority: self.options.priority, retries: self.retries };
         match self.pool.submit(job, terms, patience) {
             Ok(()) => Ok(Future::new(handle)),

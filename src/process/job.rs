@@ -21,24 +21,27 @@ pub(super) struct Call {
     pub(super) kept: Kept,
 }
 
-pub(super) struct Job {
+/// A task, with what becomes of its outcome.
+pub(super) type Job = Box<JobOf<dyn Sink>>;
+
+pub(super) struct JobOf<S: ?Sized> {
     pub(super) call: Call,
     /// It counts in the bound of the queue.
     pub(super) has_room: bool,
     /// The parent knows that it has begun.
     pub(super) has_begun: bool,
     pub(super) alarms: Vec<Alarm>,
-    sink: Box<dyn Sink>,
+    sink: S,
 }
 
-impl Job {
-    pub(super) fn new<R, D>(call: Call, producer: Producer<R>, decode: D) -> Self
+impl JobOf<dyn Sink> {
+    pub(super) fn boxed<R, D>(call: Call, producer: Producer<R>, decode: D) -> Job
     where
         R: Send + 'static,
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
     {
-        let sink = Box::new(Typed { producer, decode });
-        Job { call, has_room: false, has_begun: false, alarms: Vec::new(), sink }
+        let sink = Typed { producer, decode: Some(decode) };
+        Box::new(JobOf { call, has_room: false, has_begun: false, alarms: Vec::new(), sink })
     }
 
     pub(super) fn task(&self) -> &TaskRef {
@@ -63,7 +66,7 @@ impl Job {
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
-    pub(super) fn conclude(self, outcome: Outcome, result: &[u8]) {
+    pub(super) fn conclude(mut self: Box<Self>, outcome: Outcome, result: &[u8]) {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
@@ -77,7 +80,7 @@ impl Job {
     }
 
     /// Ends the task with an error. Runs code of the user's.
-    pub(super) fn fail(self, kind: TaskErrorKind) {
+    pub(super) fn fail(mut self: Box<Self>, kind: TaskErrorKind) {
         let error = self.task().error(kind);
         self.sink.conclude(Err(error));
     }
@@ -120,15 +123,16 @@ impl From<Panic> for TaskPanic {
 }
 
 /// Where an outcome goes.
-trait Sink: Send {
+pub(super) trait Sink: Send {
     fn task(&self) -> &TaskRef;
     fn begin(&mut self);
-    fn conclude(self: Box<Self>, outcome: Result<&[u8], TaskError>);
+    /// At most once.
+    fn conclude(&mut self, outcome: Result<&[u8], TaskError>);
 }
 
 struct Typed<R, D> {
     producer: Producer<R>,
-    decode: D,
+    decode: Option<D>,
 }
 
 impl<R, D> Sink for Typed<R, D>
@@ -145,16 +149,16 @@ where
         let _ = self.producer.begin();
     }
 
-    fn conclude(self: Box<Self>, outcome: Result<&[u8], TaskError>) {
-        let Typed { mut producer, decode } = *self;
+    fn conclude(&mut self, outcome: Result<&[u8], TaskError>) {
+        let Some(decode) = self.decode.take() else { return };
         let outcome = outcome.and_then(|bytes| {
             // Decoding is the user's code, and may panic.
             let decoded = task::catch(|| decode(bytes)).map_err(TaskErrorKind::Panicked);
             let decoded = decoded.and_then(|it| it.map_err(TaskErrorKind::NotTransferred));
-            decoded.map_err(|kind| producer.task().error(kind))
+            decoded.map_err(|kind| self.producer.task().error(kind))
         });
         // If it has ended otherwise (timed out, say), this comes too late.
-        let _ = producer.conclude(outcome);
+        let _ = self.producer.conclude(outcome);
     }
 }
 

@@ -68,8 +68,10 @@ impl Outbox {
 /// What a look at the worker has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Bytes have come.
+    /// Bytes have come, and there may be more.
     Bytes,
+    /// The last of the bytes have come that are there.
+    LastBytes,
     /// Nothing has come; there may be more later.
     Nothing,
     /// Nothing will come any more.
@@ -237,11 +239,13 @@ impl Line {
     pub(super) fn hear(&self) -> Heard {
         let mut reader = self.reader.lock();
         loop {
-            return match self.link.try_receive(reader.space()) {
+            let space = reader.space();
+            let room = space.len();
+            return match self.link.try_receive(space) {
                 Ok(0) => Heard::End,
                 Ok(count) => {
                     reader.filled(count);
-                    Heard::Bytes
+                    if count < room { Heard::LastBytes } else { Heard::Bytes }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -44,7 +44,7 @@ pub(super) struct Returned {
 /// A job that was not taken.
 pub(super) struct Refused {
     pub(super) refusal: Refusal,
-    pub(super) job: Box<Job>,
+    pub(super) job: Job,
 }
 
 /// How a job is to be treated while it waits.
@@ -108,7 +108,7 @@ impl Pool {
             _ => self.refusal().unwrap_or(Refusal::ShutDown),
         };
         match outside {
-            Some(job) => Err(Refused { refusal, job: Box::new(job) }),
+            Some(job) => Err(Refused { refusal, job }),
             None => {
                 entered?;
                 // Not while it is admitted, for that holds the lock of the bound.
@@ -121,7 +121,7 @@ impl Pool {
     /// Puts a job into the books. What follows from it is still to be done.
     fn enter(&self, mut job: Job, terms: Terms) -> Result<MutexGuard<'_, State>, Refused> {
         let mut state = self.state.lock();
-        let refused = |refusal, job| Refused { refusal, job: Box::new(job) };
+        let refused = |refusal, job| Refused { refusal, job };
         if let Some(refusal) = state.refusal() {
             return Err(refused(refusal, job));
         }
@@ -137,8 +137,7 @@ impl Pool {
             return Err(refused(Refusal::ShutDown, job));
         }
         let id = job.task().address();
-        state.jobs.insert(id, job);
-        state.machine.submit(id, terms.priority, terms.retries);
+        state.machine.submit(id, job, terms.priority, terms.retries);
         Ok(state)
     }
 
@@ -175,8 +174,7 @@ impl Pool {
                 break state;
             }
         };
-        let Some(job) = state.jobs.remove(&id) else { return };
-        state.machine.forget(id);
+        let Some(job) = state.machine.forget(id) else { return };
         state.failed += 1;
         self.act(state);
         self.release(&job);
@@ -247,7 +245,7 @@ impl Pool {
         let mut state = self.state.lock();
         let Some(id) = state.machine.task_of(worker, ticket) else { return };
         state.machine.begun(id);
-        if let Some(job) = state.jobs.get_mut(&id) {
+        if let Some(job) = state.machine.job_mut(id) {
             job.begin();
             // The limit on waiting has been kept, and that on running begins.
             self.forget_alarms(job);
@@ -299,19 +297,18 @@ impl Pool {
         };
         let (ticket, duration) = (Ticket::of_parts(ticket), Duration::from_nanos(nanoseconds));
         let task = state.machine.task_of(worker, ticket);
-        if let Some(job) = task.and_then(|id| state.jobs.get_mut(&id)) {
+        if let Some(job) = task.and_then(|id| state.machine.job_mut(id)) {
             // Before it is in no table any more: whoever cancels it now comes too late.
             job.begin();
             // Should it be tried again, its time begins anew.
             self.forget_alarms(job);
         }
         let verdict = state.machine.returned(worker, ticket, how, duration, is_too_large);
-        let over = match verdict {
+        let job = match verdict {
             Verdict::Unknown => return false,
             Verdict::Again => return true,
-            Verdict::Over(id) => state.jobs.remove(&id),
+            Verdict::Over(job) => job,
         };
-        let Some(job) = over else { return true };
         match outcome {
             _ if job.task().snapshot().is_expired() => state.failed += 1,
             Outcome::Value(_) => state.finished += 1,
@@ -343,7 +340,7 @@ impl Pool {
         for (ticket, task) in worker.map(|it| it.sent).unwrap_or_default() {
             // As in `book`.
             if has_begun(ticket)
-                && let Some(job) = state.jobs.get_mut(&task)
+                && let Some(job) = state.machine.job_mut(task)
             {
                 job.begin();
                 self.forget_alarms(job);
@@ -406,17 +403,10 @@ impl Pool {
     /// Asks all running tasks to stop, and ends their processes if they do not.
     pub(super) fn stop_all(&self) {
         let mut state = self.state.lock();
-        let running: Vec<TaskRef> = state
-            .jobs
-            .values()
-            .map(|job| job.task().clone())
-            .filter(|task| state.machine.sent(task.address()).is_some())
-            .collect();
-        for task in &running {
-            state.machine.stop(task.address());
+        for task in Vec::from_iter(state.machine.all_sent()) {
+            state.machine.stop(task);
         }
         self.act(state);
-        drop(running);
     }
 
     pub(super) fn resize(&self, max_workers: usize) {
@@ -469,10 +459,9 @@ impl Pool {
 impl Owner for Pool {
     fn task_cancelled(&self, task: &TaskRef) {
         let mut state = self.state.lock();
-        let job = state.jobs.remove(&task.address());
+        let job = state.machine.forget(task.address());
         // One that the pool cancels itself has been counted when it was taken out.
         state.cancelled += usize::from(job.is_some());
-        state.machine.forget(task.address());
         self.act(state);
         if let Some(mut job) = job {
             self.forget_alarms(&mut job);
@@ -491,7 +480,7 @@ impl Owner for Pool {
             let line = state.lines.get(&worker);
             if !line.is_some_and(|line| line.page.slots().take_back(ticket)) {
                 state.machine.begun(id);
-                if let Some(job) = state.jobs.get_mut(&id) {
+                if let Some(job) = state.machine.job_mut(id) {
                     job.begin();
                 }
                 return false;
@@ -509,7 +498,7 @@ impl Owner for Pool {
             && state.lines.get(&worker).is_some_and(|it| it.page.slots().has_begun(ticket))
         {
             state.machine.begun(id);
-            if let Some(job) = state.jobs.get_mut(&id) {
+            if let Some(job) = state.machine.job_mut(id) {
                 job.begin();
             }
         }

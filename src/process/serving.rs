@@ -134,6 +134,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         // Taken before the look, so that the last look is one after that time.
         let now = Instant::now();
         let heard = line.hear();
+        let has_come = matches!(heard, Heard::Bytes | Heard::LastBytes);
         let has_found = line.look().unwrap_or_else(|violation| {
             pool.accuse(line, violation.to_string());
             false
@@ -157,7 +158,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
                 return task::set_host(None);
             }
         }
-        if has_found || heard == Heard::Bytes {
+        if has_found || has_come {
             looks_until = Some(now + SECOND_LOOK);
             silent_at = Some(now + SILENCE);
             line.arm();
@@ -173,7 +174,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
                 line.await_end();
                 has_ended = true;
             }
-            Heard::Nothing => {
+            Heard::LastBytes | Heard::Nothing => {
                 line.flush(true);
                 looks_until = looks_until.filter(|until| now <= *until);
                 if silent_at.is_some_and(|at| at <= now) {

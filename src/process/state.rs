@@ -8,10 +8,9 @@ use crate::error::{BrokenCause, Refusal, TaskErrorKind};
 use crate::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// The bookkeeping, and what belongs to it.
+/// The bookkeeping, with the jobs, and what belongs to it.
 pub(super) struct State {
-    pub(super) machine: Machine,
-    pub(super) jobs: FxHashMap<TaskId, Job>,
+    pub(super) machine: Machine<Job>,
     pub(super) lines: FxHashMap<WorkerId, Arc<Line>>,
     /// Workers that are to be ended as soon as they have a process.
     pub(super) doomed: FxHashSet<WorkerId>,
@@ -24,10 +23,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(machine: Machine) -> Self {
+    pub(super) fn new(machine: Machine<Job>) -> Self {
         State {
             machine,
-            jobs: FxHashMap::default(),
             lines: FxHashMap::default(),
             doomed: FxHashSet::default(),
             broken: None,

@@ -30,7 +30,7 @@ impl Pool {
         let info = |worker: WorkerView| {
             let running = state.running(worker.id, &worker.sent);
             let label = running
-                .and_then(|task| state.jobs.get(&task))
+                .and_then(|task| state.machine.job(task))
                 .and_then(|job| job.task().label().map(|label| label.to_string()));
             WorkerInfo {
                 index: worker.index,

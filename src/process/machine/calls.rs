@@ -4,13 +4,14 @@ use super::task::{Stop, Task, TaskId, key};
 use super::worker::WorkerId;
 use super::{Action, Machine, Return, Verdict};
 use crate::process::slots::Ticket;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-impl Machine {
-    pub(crate) fn submit(&mut self, task: TaskId, priority: i32, retries: u32) {
+impl<J> Machine<J> {
+    pub(crate) fn submit(&mut self, task: TaskId, job: J, priority: i32, retries: u32) {
         self.sequence += 1;
         let key = key(self.rules.order, priority, self.sequence);
-        self.tasks.insert(task, Task::new(key, retries));
+        self.tasks.insert(task, Task::new(job, key, retries));
         self.queue.insert(key, task);
         if self.workers.is_empty() {
             self.is_refused = false;
@@ -21,11 +22,12 @@ impl Machine {
     }
 
     /// The task was cancelled while it was queued, or should not be sent after all.
-    pub(crate) fn forget(&mut self, task: TaskId) {
-        let Some(gone) = self.tasks.remove(&task) else { return };
+    pub(crate) fn forget(&mut self, task: TaskId) -> Option<J> {
+        let gone = self.tasks.remove(&task)?;
         self.queue.remove(&gone.key);
         self.unsend(gone.sent);
         self.is_unsettled = true;
+        Some(gone.job)
     }
 
     /// The worker was kept from beginning the call, or was not.
@@ -57,7 +59,7 @@ impl Machine {
         how: Return,
         duration: Duration,
         is_too_large: bool,
-    ) -> Verdict {
+    ) -> Verdict<J> {
         let Some(task) = self.task_of(worker, ticket) else {
             return Verdict::Unknown;
         };
@@ -65,16 +67,14 @@ impl Machine {
             it.has_done(ticket, duration, &self.rules);
             it.is_worn |= is_too_large;
         }
-        let verdict = match self.tasks.get_mut(&task) {
-            Some(it) if how == Return::Failed && it.may_retry() => {
-                it.retry();
+        let verdict = match self.tasks.entry(task) {
+            Entry::Vacant(_) => Verdict::Unknown,
+            Entry::Occupied(mut it) if how == Return::Failed && it.get().may_retry() => {
+                it.get_mut().retry();
                 self.put_back(task);
                 Verdict::Again
             }
-            _ => {
-                self.tasks.remove(&task);
-                Verdict::Over(task)
-            }
+            Entry::Occupied(it) => Verdict::Over(it.remove().job),
         };
         if is_too_large {
             self.withdraw_from(worker);
@@ -138,8 +138,8 @@ impl Machine {
             self.queue.insert(it.key, task);
         } else {
             self.queue.remove(&it.key);
-            self.tasks.remove(&task);
-            self.actions.push_back(Action::Cancel { task });
+            let gone = self.tasks.remove(&task);
+            self.actions.extend(gone.map(|it| Action::Cancel { job: it.job }));
         }
         self.unsend(sent);
     }

@@ -7,7 +7,7 @@ use crate::process::slots::Ticket;
 use std::cmp::Reverse;
 use std::time::Duration;
 
-impl Machine {
+impl<J> Machine<J> {
     /// The worker can take calls.
     pub(crate) fn started(&mut self, worker: WorkerId) {
         if let Some(it) = self.workers.get_mut(&worker)
@@ -46,8 +46,8 @@ impl Machine {
             let Some(it) = self.tasks.get_mut(task) else { continue };
             let had_begun = it.begun || has_begun(*ticket);
             if had_begun && !it.may_retry() {
-                self.tasks.remove(task);
-                self.actions.push_back(Action::Lose { task: *task });
+                let lost = self.tasks.remove(task);
+                self.actions.extend(lost.map(|it| Action::Lose { job: it.job }));
                 continue;
             }
             if had_begun {

@@ -1,9 +1,10 @@
 //! What follows from what has happened: who gets which task, who is started, and who leaves.
 
+use super::task::Task;
 use super::worker::{Stage, Worker, WorkerId};
 use super::{Action, Machine, Phase};
 
-impl Machine {
+impl<J> Machine<J> {
     /// Looks at the whole, when nothing is left to be done: see the argument of the
     /// [machine](super).
     pub(super) fn conclude(&mut self) {
@@ -59,12 +60,12 @@ impl Machine {
     /// Ends what is queued: as cancelled, if that is why, or because nobody can run it.
     pub(super) fn give_up_queued(&mut self) {
         for (_, task) in std::mem::take(&mut self.queue) {
-            self.tasks.remove(&task);
+            let Some(Task { job, .. }) = self.tasks.remove(&task) else { continue };
             let is_cancelled = self.is_cancelling && !self.is_broken;
             self.actions.push_back(if is_cancelled {
-                Action::Cancel { task }
+                Action::Cancel { job }
             } else {
-                Action::GiveUp { task }
+                Action::GiveUp { job }
             });
         }
     }
@@ -103,7 +104,7 @@ impl Machine {
     fn withdraw_last(&mut self, worker: WorkerId, most: usize) {
         let Some(it) = self.workers.get(&worker) else { return };
         let lent = it.sent.iter().rev().filter(|(_, task)| self.lent(*task).is_some());
-        let actions: Vec<Action> = lent
+        let actions: Vec<Action<J>> = lent
             .take(most)
             .map(|(ticket, task)| Action::TakeBack { task: *task, worker, ticket: *ticket })
             .collect();

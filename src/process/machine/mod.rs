@@ -87,8 +87,8 @@ use task::{Key, Task};
 use worker::{Stage, Worker};
 
 /// What is to be done. The pool does these things in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Action {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action<J> {
     /// Start a process, for a worker with this index.
     Start { worker: WorkerId, index: usize },
     /// Send the call. `attempt` counts from one.
@@ -105,11 +105,11 @@ pub(crate) enum Action {
     /// Come back with `idle_time_is_over` after the idle time.
     WatchIdle { worker: WorkerId, since: usize },
     /// The task is over: its worker died.
-    Lose { task: TaskId },
+    Lose { job: J },
     /// The task is over: cancelled.
-    Cancel { task: TaskId },
+    Cancel { job: J },
     /// The task is over: nothing can run it any more. The pool knows why.
-    GiveUp { task: TaskId },
+    GiveUp { job: J },
     /// Workers have died too often. Takes no more tasks; what was queued is given up.
     Broken,
 }
@@ -122,10 +122,10 @@ pub(crate) enum Return {
 }
 
 /// What becomes of a call that came back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict<J> {
     /// The task is over, with this outcome.
-    Over(TaskId),
+    Over(J),
     /// It failed, and is tried again.
     Again,
     /// There is no such call: the worker talks nonsense.
@@ -138,8 +138,9 @@ enum Phase {
     Closed,
 }
 
+/// What belongs to a task and is nothing to the bookkeeping is a `J`, kept with it until it is over.
 #[derive(Debug)]
-pub(crate) struct Machine {
+pub(crate) struct Machine<J> {
     rules: Rules,
     max_workers: usize,
     phase: Phase,
@@ -148,18 +149,18 @@ pub(crate) struct Machine {
     /// The system refused a process: no more are tried until a worker is gone, or a task comes and
     /// nobody is left.
     is_refused: bool,
-    tasks: FxHashMap<TaskId, Task>,
+    tasks: FxHashMap<TaskId, Task<J>>,
     queue: BTreeMap<Key, TaskId>,
     workers: BTreeMap<WorkerId, Worker>,
     sequence: i64,
     next_worker: u64,
     deaths: Deaths,
-    actions: VecDeque<Action>,
+    actions: VecDeque<Action<J>>,
     /// Something has happened since the whole was last looked at.
     is_unsettled: bool,
 }
 
-impl Machine {
+impl<J> Machine<J> {
     pub(crate) fn new(rules: Rules, max_workers: usize) -> Self {
         Machine {
             rules,
@@ -180,7 +181,7 @@ impl Machine {
     }
 
     /// What is to be done next.
-    pub(crate) fn next_action(&mut self) -> Option<Action> {
+    pub(crate) fn next_action(&mut self) -> Option<Action<J>> {
         loop {
             match self.actions.pop_front() {
                 // Asked twice for the same call: the first answer counts.
@@ -223,6 +224,19 @@ impl Machine {
     /// The worker that the task has been sent to, and the call.
     pub(crate) fn sent(&self, task: TaskId) -> Option<(WorkerId, Ticket)> {
         self.tasks.get(&task)?.sent
+    }
+
+    pub(crate) fn job(&self, task: TaskId) -> Option<&J> {
+        self.tasks.get(&task).map(|task| &task.job)
+    }
+
+    pub(crate) fn job_mut(&mut self, task: TaskId) -> Option<&mut J> {
+        self.tasks.get_mut(&task).map(|task| &mut task.job)
+    }
+
+    /// The tasks that have been sent.
+    pub(crate) fn all_sent(&self) -> impl Iterator<Item = TaskId> {
+        self.workers.values().flat_map(|worker| worker.sent.iter().map(|(_, task)| *task))
     }
 
     /// The task that a worker speaks of.

@@ -32,7 +32,8 @@ pub(super) enum Stop {
 }
 
 #[derive(Debug)]
-pub(super) struct Task {
+pub(super) struct Task<J> {
+    pub(super) job: J,
     pub(super) key: Key,
     pub(super) retries: u32,
     /// How often it was begun and is to be begun again.
@@ -44,9 +45,9 @@ pub(super) struct Task {
     pub(super) stop: Stop,
 }
 
-impl Task {
-    pub(super) fn new(key: Key, retries: u32) -> Self {
-        Task { key, retries, failures: 0, sent: None, begun: false, stop: Stop::No }
+impl<J> Task<J> {
+    pub(super) fn new(job: J, key: Key, retries: u32) -> Self {
+        Task { job, key, retries, failures: 0, sent: None, begun: false, stop: Stop::No }
     }
 
     /// Whether it may be tried again after it has begun and come to nothing.

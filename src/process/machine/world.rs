@@ -66,7 +66,8 @@ struct Story {
 }
 
 pub(super) struct World {
-    pub(super) machine: Machine,
+    /// What belongs to a task is its own name.
+    pub(super) machine: Machine<TaskId>,
     processes: BTreeMap<WorkerId, Process>,
     stories: BTreeMap<TaskId, Story>,
     graces: Vec<(TaskId, WorkerId, Ticket)>,
@@ -175,7 +176,7 @@ impl World {
             fate: None,
         };
         self.stories.insert(task, story);
-        self.machine.submit(task, priority, retries);
+        self.machine.submit(task, task, priority, retries);
         self.act();
         Some(task)
     }
@@ -398,7 +399,7 @@ impl World {
         self.check();
     }
 
-    fn carry_out(&mut self, action: Action) {
+    fn carry_out(&mut self, action: Action<TaskId>) {
         match action {
             Action::Start { worker, index } => {
                 assert!(index < self.machine.max_workers(), "an index too high");
@@ -422,7 +423,8 @@ impl World {
             Action::Send { task, worker, ticket, attempt } => {
                 let story = &self.stories[&task];
                 if story.is_rumour {
-                    return self.machine.forget(task);
+                    self.machine.forget(task);
+                    return;
                 }
                 assert_eq!(story.fate, None, "task {task} is sent, and over");
                 assert!(!story.is_stopping, "task {task} is sent, and was to stop");
@@ -460,15 +462,15 @@ impl World {
                 }
             }
             Action::WatchIdle { worker, since } => self.idles.push((worker, since)),
-            Action::Lose { task } => {
+            Action::Lose { job: task } => {
                 assert!(self.stories[&task].runs > 0, "task {task} is lost, and never ran");
                 self.end(task, Fate::Lost);
             }
-            Action::Cancel { task } => {
+            Action::Cancel { job: task } => {
                 assert!(self.is_cancelling || self.stories[&task].is_stopping);
                 self.end(task, Fate::Cancelled);
             }
-            Action::GiveUp { task } => {
+            Action::GiveUp { job: task } => {
                 assert!(self.is_broken || self.processes.is_empty(), "task {task} is given up");
                 self.end(task, Fate::GivenUp);
             }
