@@ -239,7 +239,7 @@ impl Pool {
         // A callback of one may wait for another.
         task::one_after_the_other(move || {
             let next = over.lock().pop_front();
-            next.map(|(job, kind)| move || job.fail(kind))
+            next.map(|(mut job, kind)| move || job.fail(kind))
         });
     }
 

@@ -354,7 +354,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     {
         match self.enqueue(call, self.patience, decode) {
             Ok(future) => future,
-            Err((Refused { refusal, job }, future)) => {
+            Err((Refused { refusal, mut job }, future)) => {
                 job.fail(TaskErrorKind::Refused(refusal));
                 future
             }

@@ -66,7 +66,7 @@ impl JobOf<dyn Sink> {
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
-    pub(super) fn conclude(mut self: Box<Self>, outcome: Outcome, result: &[u8]) {
+    pub(super) fn conclude(&mut self, outcome: Outcome, result: &[u8]) {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
@@ -80,7 +80,7 @@ impl JobOf<dyn Sink> {
     }
 
     /// Ends the task with an error. Runs code of the user's.
-    pub(super) fn fail(mut self: Box<Self>, kind: TaskErrorKind) {
+    pub(super) fn fail(&mut self, kind: TaskErrorKind) {
         let error = self.task().error(kind);
         self.sink.conclude(Err(error));
     }
@@ -111,7 +111,7 @@ pub(super) struct Finished {
 
 impl Finished {
     /// Ends the future. Runs code of the user's.
-    pub(super) fn conclude(self) {
+    pub(super) fn conclude(mut self) {
         self.job.conclude(self.outcome, self.reply.result());
     }
 }

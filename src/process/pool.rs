@@ -174,7 +174,7 @@ impl Pool {
                 break state;
             }
         };
-        let Some(job) = state.machine.forget(id) else { return };
+        let Some(mut job) = state.machine.forget(id) else { return };
         state.failed += 1;
         self.act(state);
         self.release(&job);

@@ -27,13 +27,14 @@ impl Random {
     }
 }
 
-/// A task that submits another, and so on, `depth` of them, and waits for it in one of many ways.
-fn nest(pool: &ThreadPoolHandle, depth: u64, way: u64) -> u64 {
+/// A task that submits another, and so on, `depth` of them, and waits for it in one of many ways, or
+/// not at all. Each of them keeps the token until its end.
+fn nest(pool: &ThreadPoolHandle, depth: u64, way: u64, token: Arc<()>) -> u64 {
     if depth == 0 {
         return 1;
     }
-    let next = pool.clone();
-    let future = pool.spawn(move || nest(&next, depth - 1, way));
+    let (next, its_token) = (pool.clone(), Arc::clone(&token));
+    let future = pool.spawn(move || nest(&next, depth - 1, way, its_token));
     match way {
         0 => future.result().unwrap_or(0),
         1 => match future.result_timeout(Duration::from_micros(50)) {
@@ -78,10 +79,7 @@ fn use_at_random(executor: &ThreadPoolExecutor, random: &mut Random, token: &Arc
         let handle = executor.handle();
         let (depth, way) = (random.below(4), random.below(8));
         let token = Arc::clone(token);
-        let future = executor.spawn(move || {
-            let _until_the_end = token;
-            nest(&handle, depth, way)
-        });
+        let future = executor.spawn(move || nest(&handle, depth, way, token));
         match random.below(6) {
             0 => _ = future.cancel(),
             1 => executor.resize(1 + random.size_below(3)).unwrap(),
@@ -107,7 +105,7 @@ fn assert_whole(executor: &ThreadPoolExecutor, capacity: usize) {
 fn play(seed: u64) {
     let mut random = Random(seed);
     let (executor, capacity) = random_pool(&mut random);
-    // Every task holds one, also those whose futures are dropped: they go on.
+    // Kept by every task, also by those whose futures are dropped: they go on.
     let token = Arc::new(());
     std::thread::scope(|scope| {
         for thread in 1..=3 {

@@ -116,7 +116,8 @@ fn what_a_callback_submits_begins_while_the_callback_goes_on() {
 fn a_thread_that_was_relieved_in_the_midst_of_bookkeeping_leaves() {
     const NAME: &str =
         "process_callbacks::a_thread_that_was_relieved_in_the_midst_of_bookkeeping_leaves";
-    fn fails(_: ()) {
+    fn fails(latch: FarLatch) {
+        latch.pass();
         panic!("wanted");
     }
     survives(NAME, || {
@@ -132,18 +133,24 @@ fn a_thread_that_was_relieved_in_the_midst_of_bookkeeping_leaves() {
             .expect("the thread beside the worker is named after it");
         let threads = || threads_named(&line).len();
 
-        let (first_gate, last_gate) = (FarGate::new(), FarGate::new());
+        let (first_gate, second_gate, last_gate) = (FarGate::new(), FarGate::new(), FarGate::new());
         let (held_up, waits) = (Gate::new(), Latch::new());
         let (latch, is_waiting) = (held_up.latch(), waits.clone());
+        let (said, is_held_up) = mpsc::channel();
         let first = executor.submit(pass, first_gate.latch());
-        let again = executor.retrying(1).submit(fails, ());
+        let again = executor.retrying(1).submit(fails, second_gate.latch());
         let last = executor.submit(pass, last_gate.latch());
-        first.add_done_callback(move |_| latch.pass());
+        first.add_done_callback(move |_| {
+            said.send(()).unwrap();
+            latch.pass();
+        });
         again.add_done_callback(move |_| {
             is_waiting.open();
             last.result().unwrap();
         });
         first_gate.open();
+        is_held_up.recv().unwrap();
+        second_gate.open();
         // The second has failed by then, which nobody has heard: the line is held up.
         last_gate.await_arrivals(1);
         executor.shutdown(false, true);
