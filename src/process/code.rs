@@ -77,6 +77,12 @@ where
     code(call_entry::<A, R> as Entry as usize, function as usize)
 }
 
+pub(super) fn call_without_argument<R: Serialize>(
+    function: fn() -> R,
+) -> Result<Code, TransferError> {
+    code(bare_entry::<R> as Entry as usize, function as usize)
+}
+
 pub(super) fn call_with_state<S, A, R>(function: fn(&mut S, A) -> R) -> Result<Code, TransferError>
 where
     S: 'static,
@@ -206,6 +212,16 @@ where
     let function: fn(A) -> R = unsafe { transmute(function) };
     let argument = decode_argument(argument)?;
     encode_result(&function(argument), into)
+}
+
+unsafe fn bare_entry<R: Serialize>(
+    function: usize,
+    _argument: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn() -> R = unsafe { transmute(function) };
+    encode_result(&function(), into)
 }
 
 thread_local! {

@@ -9,6 +9,7 @@ mod handle;
 mod job;
 mod line;
 mod machine;
+mod map;
 mod message;
 mod page;
 mod payload;
@@ -19,6 +20,7 @@ mod settings;
 mod shared;
 mod shutdown;
 mod slots;
+mod then;
 mod view;
 mod worker;
 

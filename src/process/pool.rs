@@ -112,7 +112,7 @@ impl Pool {
         let mut no_timer = None;
         let mut push = || {
             let mut core = self.core.lock();
-            if !core.machine.is_open() {
+            if !self.takes(&core, patience) {
                 return false;
             }
             // Under the lock, so that it goes off when the job is there, and is known to whoever
@@ -134,13 +134,16 @@ impl Pool {
         };
         match &self.bound {
             None => drop(push()),
-            Some(bound) => match bound.admit(patience, || self.refusal().is_some(), &mut push) {
-                Admission::Admitted | Admission::Closed => {}
-                Admission::Full => {
-                    let refusal = Refusal::QueueFull { capacity: bound.capacity };
-                    return Err(self.hand_back(entry, refusal));
+            Some(bound) => {
+                match bound.admit(patience, || !self.takes(&self.core.lock(), patience), &mut push)
+                {
+                    Admission::Admitted | Admission::Closed => {}
+                    Admission::Full => {
+                        let refusal = Refusal::QueueFull { capacity: bound.capacity };
+                        return Err(self.hand_back(entry, refusal));
+                    }
                 }
-            },
+            }
         }
         if entry.is_some() {
             let refusal = match no_timer {
@@ -152,6 +155,13 @@ impl Pool {
         // Not within `push`, which runs under the lock of the bound.
         self.act(self.core.lock());
         Ok(())
+    }
+
+    /// Whether the pool takes one more. A closed one still takes what goes on with a task that has
+    /// come back on this very thread, whose worker is not gone yet.
+    fn takes(&self, core: &Core, patience: Patience) -> bool {
+        let may_continue = patience == Patience::Continuation && self.is_own_thread();
+        core.machine.is_open() || (may_continue && core.machine.may_continue())
     }
 
     /// Sees that the task fails in time if it has to begin within some time and does not.

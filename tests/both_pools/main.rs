@@ -34,6 +34,7 @@ macro_rules! on_both_pools {
 
 mod callbacks;
 mod cancelling;
+mod chains;
 mod errors;
 mod hooks;
 mod map;
