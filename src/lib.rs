@@ -151,10 +151,10 @@ pub use future::{
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub use process::{
     OnWorkerDeath, Plain, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,
-    SharedCounter, SharedData, StopFlag, WorkerInfo, WorkerState, attempt, init, worker_index,
+    SharedCounter, SharedData, StopFlag, WorkerInfo, WorkerState, init, worker_index,
 };
 pub use queue::Order;
-pub use task::{block_in_place, cancellation_requested, current_label};
+pub use task::{attempt, block_in_place, cancellation_requested, current_label};
 pub use thread::{
     Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle,
 };

@@ -17,6 +17,7 @@ use crate::sync::Arc;
 use crate::task::{self, Extras, promised};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -103,11 +104,16 @@ impl<S: 'static> ProcessPoolHandle<S> {
     }
 
     /// A handle whose tasks are tried again, up to `retries` times each, if they panic or their
-    /// worker dies.
+    /// worker dies; a [`try_call`](Self::try_call) also if it returns an `Err`.
     ///
-    /// A task is tried again before others that wait, with the same argument, on any worker. The last
-    /// failure is the one that counts. A task that was asked to stop is not tried again, and one that
-    /// returns an `Err` has succeeded.
+    /// A task is tried again before others that wait, with the same argument, on any worker;
+    /// [`attempt`](crate::attempt) tells it how often it has been begun. The last failure is the one
+    /// that counts. A task that was asked to stop is not tried again, and its timeout begins anew
+    /// with each attempt. Items of a [`map`](Self::map) are tried again only if their worker dies.
+    ///
+    /// A pool of threads has the same methods `submit` and `try_call` behind
+    /// [`retrying`](crate::ThreadPoolHandle::retrying), and no others: it repeats closures, which
+    /// have to be callable more than once, at once and on the same worker, within one timeout.
     ///
     /// # Examples
     ///
@@ -153,6 +159,37 @@ impl<S: 'static> ProcessPoolHandle<S> {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         self.send(code::call(function), &argument)
+    }
+
+    /// Submits the call `function(argument)`, which has failed if it returns an `Err`: with
+    /// [retries](Self::retrying) it is tried again then too. The future is
+    /// [flattened](Future::flatten): the last `Err` is its failure.
+    ///
+    /// Otherwise as [`submit`](Self::submit). The error has to travel as well: an `io::Error` does
+    /// not, a `String` or an enum of your own does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// use concurrent_futures::attempt;
+    ///
+    /// fn flaky(name: String) -> Result<String, String> {
+    ///     if attempt() < 3 { Err("busy".to_owned()) } else { Ok(format!("hello {name}")) }
+    /// }
+    ///
+    /// let future = executor.retrying(2).try_call(flaky, "world".to_owned());
+    /// assert_eq!(future.result()?, "hello world");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_call<A, R, E>(&self, function: fn(A) -> Result<R, E>, argument: A) -> Future<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+        E: Serialize + DeserializeOwned + Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        let future: Future<Result<R, E>> = self.send(code::try_call(function), &argument);
+        future.flatten()
     }
 
     /// Submits the call `function()`; otherwise as [`submit`](Self::submit).

@@ -30,7 +30,7 @@ pub use handle::ProcessPoolHandle;
 pub use machine::OnWorkerDeath;
 pub use shared::{Plain, SharedCounter, SharedData, StopFlag};
 pub use view::{WorkerInfo, WorkerState};
-pub use worker::{attempt, worker_index};
+pub use worker::worker_index;
 
 use crate::error::BuildError;
 use crate::executor::{Executor, Map, MapOptions, Portable, TaskOptions};

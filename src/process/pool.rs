@@ -303,10 +303,7 @@ impl Pool {
     /// What follows from it is left to [`settle`](Self::settle), once for many, and telling whoever
     /// waits to [`Finished::conclude`].
     pub(super) fn returned(&self, line: &Line, head: DoneHead, outcome: Returned) -> bool {
-        let how = match head.outcome {
-            Outcome::Panicked(_) => Return::Failed,
-            _ => Return::Succeeded,
-        };
+        let how = if head.has_failed { Return::Failed } else { Return::Succeeded };
         let ticket = Ticket::of_parts(head.ticket);
         let duration = Duration::from_nanos(head.nanoseconds);
         let mut core = self.core.lock();

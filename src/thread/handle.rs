@@ -77,19 +77,16 @@ impl<S: 'static> ThreadPoolHandle<S> {
         ThreadPoolHandle { extras, priority, ..self.clone() }
     }
 
-    /// A way to submit calls that are repeated if they fail; see [`Retrying`].
+    /// A way to submit calls that are repeated, up to `retries` times each, if they fail; see
+    /// [`Retrying`].
     ///
     /// # Examples
     ///
     /// ```
     /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
-    /// use std::sync::atomic::{AtomicU32, Ordering};
-    /// static CALLS: AtomicU32 = AtomicU32::new(0);
+    /// use concurrent_futures::attempt;
     ///
-    /// let future = executor.retrying(2).submit(
-    ///     |limit| assert!(CALLS.fetch_add(1, Ordering::Relaxed) >= limit, "not yet"),
-    ///     2,
-    /// );
+    /// let future = executor.retrying(2).submit(|least| assert!(attempt() >= least, "not yet"), 3);
     /// assert!(future.result().is_ok()); // at the third attempt
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
