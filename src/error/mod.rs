@@ -242,7 +242,7 @@ impl Error for TaskError {
 /// A panic of a task: what it said, where, and the payload to go on with it.
 pub struct TaskPanic {
     message: String,
-    place: Option<String>,
+    location: Option<String>,
     backtrace: Option<String>,
     payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -250,7 +250,7 @@ pub struct TaskPanic {
 impl TaskPanic {
     pub(crate) fn new(
         payload: Box<dyn Any + Send>,
-        place: Option<String>,
+        location: Option<String>,
         backtrace: Option<String>,
     ) -> Self {
         let message = payload
@@ -258,7 +258,7 @@ impl TaskPanic {
             .map(|text| (*text).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a payload that is not text".to_owned());
-        TaskPanic { message, place, backtrace, payload: Mutex::new(Some(payload)) }
+        TaskPanic { message, location, backtrace, payload: Mutex::new(Some(payload)) }
     }
 
     /// The panic's message, if its payload was text.
@@ -268,8 +268,8 @@ impl TaskPanic {
 
     /// File, line and column, as `src/main.rs:7:5`. Unknown if the program has replaced the panic
     /// hook since its first executor was built, or the panic was resumed rather than raised.
-    pub fn place(&self) -> Option<&str> {
-        self.place.as_deref()
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
     }
 
     /// The backtrace, if backtraces are enabled (`RUST_BACKTRACE=1`).
@@ -280,10 +280,10 @@ impl TaskPanic {
     /// A panic that happened in another process.
     pub(crate) fn remote(
         message: String,
-        place: Option<String>,
+        location: Option<String>,
         backtrace: Option<String>,
     ) -> Self {
-        TaskPanic { message, place, backtrace, payload: Mutex::new(None) }
+        TaskPanic { message, location, backtrace, payload: Mutex::new(None) }
     }
 
     pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
@@ -298,8 +298,8 @@ impl TaskPanic {
 
 impl fmt::Display for TaskPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(place) => write!(f, "panicked at {place}: {}", self.message),
+        match &self.location {
+            Some(location) => write!(f, "panicked at {location}: {}", self.message),
             None => write!(f, "panicked: {}", self.message),
         }
     }
@@ -309,7 +309,7 @@ impl fmt::Debug for TaskPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskPanic")
             .field("message", &self.message)
-            .field("place", &self.place)
+            .field("location", &self.location)
             .finish_non_exhaustive()
     }
 }

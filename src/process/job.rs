@@ -72,7 +72,7 @@ impl Job {
 
 impl From<Panic> for TaskPanic {
     fn from(panic: Panic) -> Self {
-        TaskPanic::remote(panic.message, panic.place, panic.backtrace)
+        TaskPanic::remote(panic.message, panic.location, panic.backtrace)
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn cut(mut text: String) -> String {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Panic {
     pub(super) message: String,
-    pub(super) place: Option<String>,
+    pub(super) location: Option<String>,
     pub(super) backtrace: Option<String>,
 }
 

@@ -410,10 +410,10 @@ pub(super) fn describe(error: &TaskError) -> Panic {
     match error.kind() {
         TaskErrorKind::Panicked(panic) => Panic {
             message: cut(panic.message().to_owned()),
-            place: panic.place().map(str::to_owned),
+            location: panic.location().map(str::to_owned),
             backtrace: panic.backtrace().map(|it| cut(it.to_owned())),
         },
-        _ => Panic { message: cut(error.to_string()), place: None, backtrace: None },
+        _ => Panic { message: cut(error.to_string()), location: None, backtrace: None },
     }
 }
 

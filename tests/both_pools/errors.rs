@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 on_both_pools! {
-    a_panic_comes_back_with_message_and_place,
+    a_panic_comes_back_with_message_and_location,
     a_panic_with_a_formatted_message_comes_back,
     a_panic_costs_no_worker,
     an_err_is_a_value,
@@ -28,15 +28,15 @@ fn fail(n: u32) -> u32 {
     panic!("wanted: {n}")
 }
 
-fn a_panic_comes_back_with_message_and_place<P: Pool>(workers: usize) {
+fn a_panic_comes_back_with_message_and_location<P: Pool>(workers: usize) {
     let pool = P::new(workers);
     let error = pool.submit(|()| -> () { panic!("just so") }, ()).result().unwrap_err();
     let line = line!() - 1;
     assert!(error.is_panic(), "{error}");
     let TaskErrorKind::Panicked(panic) = error.kind() else { panic!("{error}") };
     assert_eq!(panic.message(), "just so");
-    let place = panic.place().expect("nobody has replaced the hook");
-    assert!(place.starts_with(&format!("{}:{line}:", file!())), "{place}");
+    let location = panic.location().expect("nobody has replaced the hook");
+    assert!(location.starts_with(&format!("{}:{line}:", file!())), "{location}");
 }
 
 fn a_panic_with_a_formatted_message_comes_back<P: Pool>(workers: usize) {

@@ -32,6 +32,7 @@ macro_rules! on_both_pools {
     };
 }
 
+mod any_executor;
 mod callbacks;
 mod cancelling;
 mod chains;
