@@ -160,10 +160,10 @@ impl AnyExecutor {
     /// use std::time::Duration;
     ///
     /// let executor = AnyExecutor::threads(2)?;
-    /// let future = executor.spawn(|| "in time");
+    /// let future = executor.spawn(|| 42);
     /// let report = executor.shutdown_timeout(Duration::from_secs(60), Duration::ZERO);
     /// assert!(report.is_clean());
-    /// assert_eq!(future.result()?, "in time");
+    /// assert_eq!(future.result()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown_timeout(&self, drain: Duration, grace: Duration) -> ShutdownReport {

@@ -91,7 +91,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
     ///
     /// ```
     /// use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
-    ///     ///
+    /// use std::time::Duration;
+    ///
     /// let executor = ProcessPoolExecutor::new(1)?;
     /// let options = TaskOptions::new().label("endless").timeout(Duration::from_millis(20));
     /// let endless = executor.with(options).submit(|()| -> u32 { loop {} }, ());
@@ -388,6 +389,15 @@ impl<S: 'static> ProcessPoolHandle<S> {
     }
 
     /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// executor.submit(|n| n + 1, 1).result()?;
+    /// assert_eq!(executor.stats().submitted(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.pool.stats()
     }
@@ -417,6 +427,16 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// # Errors
     ///
     /// [`BuildError`] if it is zero, or too many; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// executor.resize(3)?;
+    /// assert_eq!(executor.max_workers(), 3);
+    /// assert!(executor.resize(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
         self.pool.resize(check_workers(max_workers, MAX_WORKERS)?);
         Ok(())

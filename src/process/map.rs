@@ -38,6 +38,29 @@ impl<S: 'static> ProcessPoolHandle<S> {
     }
 
     /// Like [`map`](Self::map), in the way that the options say.
+    ///
+    /// Blocks if the options ask for [`eager`](MapOptions::eager) submission and the queue is bounded and full;
+    /// the iterator's `next` blocks until a result is there.
+    ///
+    /// # Python
+    ///
+    /// `map(fn, *iterables, timeout=, chunksize=, buffersize=)`. There is one input, which the caller zips;
+    /// without options it is read as results are taken, and the size of chunks is found by measuring.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// use concurrent_futures::MapOptions;
+    /// use std::num::NonZeroUsize;
+    ///
+    /// // Items that may crash travel alone, so that each costs only itself.
+    /// let apart = MapOptions::new().chunksize(NonZeroUsize::MIN);
+    /// let halve = |n: u32| if n % 2 == 0 { n / 2 } else { std::process::abort() };
+    /// let results = executor.map_with(apart, halve, [2, 3, 4]);
+    /// assert_eq!(results.filter_map(Result::ok).collect::<Vec<_>>(), [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_with<A, R, I>(
         &self,
         options: MapOptions,

@@ -94,6 +94,16 @@ impl ProcessPoolExecutor {
     ///
     /// [`BuildError`] if `max_workers` is zero or too many, or if this executable cannot be started
     /// as a worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{BuildError, ProcessPoolExecutor};
+    ///
+    /// assert_eq!(ProcessPoolExecutor::new(2)?.max_workers(), 2);
+    /// assert!(matches!(ProcessPoolExecutor::new(0), Err(BuildError::ZeroWorkers)));
+    /// # Ok::<(), BuildError>(())
+    /// ```
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {
         Self::builder().max_workers(max_workers).build()
     }
@@ -110,6 +120,16 @@ impl<S: 'static> ProcessPoolExecutor<S> {
     }
 
     /// A handle that can be cloned and sent elsewhere. It does not keep the executor going.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let handle = executor.handle();
+    /// let elsewhere = std::thread::spawn(move || handle.submit(|n| n + 1, 41).result());
+    /// assert_eq!(elsewhere.join().unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> ProcessPoolHandle<S> {
         self.handle.clone()
     }

@@ -59,6 +59,10 @@ impl Core {
 }
 
 /// A worker of a process pool, from [`workers`](crate::ProcessPoolHandle::workers).
+///
+/// # Examples
+///
+/// See [`workers`](crate::ProcessPoolHandle::workers).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerInfo {

@@ -18,6 +18,10 @@ use std::panic::resume_unwind;
 /// # Python
 ///
 /// There is no counterpart.
+///
+/// # Examples
+///
+/// See [`retrying`](ThreadPoolHandle::retrying).
 #[derive(Debug, Clone)]
 pub struct Retrying<S = ()> {
     handle: ThreadPoolHandle<S>,
