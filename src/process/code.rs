@@ -8,6 +8,7 @@
 use super::machine::Return;
 use super::message::{Code, Place, Stage};
 use super::shared::{for_result, last_failure};
+use super::words::{why_not_decoded, why_not_encoded};
 use crate::error::{TransferError, TransferStage};
 use crate::executor::{Chunk, Each, run_chunk};
 use crate::sys::image;
@@ -184,21 +185,6 @@ fn unsuited<T>(error: &postcard::Error) -> Option<String> {
         _ => return None,
     };
     Some(format!("`{}` {why}; send a type without it", std::any::type_name::<T>()))
-}
-
-// `postcard` forgets what the value said about its failure, so it is asked once more.
-
-fn why_not_encoded<T: Serialize>(value: &T) -> Option<String> {
-    let mut serializer = postcard::Serializer { output: postcard::ser_flavors::StdVec::new() };
-    let mut speaking = <dyn erased_serde::Serializer>::erase(&mut serializer);
-    erased_serde::Serialize::erased_serialize(value, &mut speaking).err().map(|it| it.to_string())
-}
-
-fn why_not_decoded<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {
-    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    let mut speaking = <dyn erased_serde::Deserializer<'_>>::erase(&mut deserializer);
-    let speaking: &mut dyn erased_serde::Deserializer<'_> = &mut speaking;
-    T::deserialize(speaking).err().map(|it| it.to_string())
 }
 
 fn decode_argument<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {

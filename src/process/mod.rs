@@ -22,6 +22,7 @@ mod shutdown;
 mod slots;
 mod then;
 mod view;
+mod words;
 mod worker;
 
 pub use bootstrap::init;
