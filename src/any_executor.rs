@@ -1,18 +1,20 @@
 //! An executor whose kind is chosen when the program runs.
 
-use crate::error::{BuildError, ParseExecutorError};
-use crate::executor::{Executor, Map, MapOptions, Portable, Stats, TaskOptions};
+use crate::error::{BuildError, ParseExecutorError, TrySubmitError};
+use crate::executor::{Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions};
 use crate::future::Future;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 use crate::process::ProcessPoolExecutor;
 use crate::thread::ThreadPoolExecutor;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// An executor of any kind, which can be parsed from a text: `threads:4`, `processes:4`, or
 /// `threads` and `processes` for one worker on every processor that this process may use.
 ///
-/// For programs whose users choose, in a configuration file or on the command line. What it can do
-/// is in the trait [`Executor`].
+/// For programs whose users choose, in a configuration file or on the command line. Most of what it
+/// can do is in the trait [`Executor`]; for what only one kind of executor can, `match` on it.
+/// Dropping it is dropping the executor inside: it finishes the tasks that it took, and waits.
 ///
 /// # Python
 ///
@@ -62,7 +64,7 @@ macro_rules! with {
 }
 
 impl AnyExecutor {
-    /// A pool of threads.
+    /// A pool of up to `max_workers` threads.
     ///
     /// # Errors
     ///
@@ -71,7 +73,7 @@ impl AnyExecutor {
         ThreadPoolExecutor::new(max_workers).map(AnyExecutor::Threads)
     }
 
-    /// A pool of processes.
+    /// A pool of up to `max_workers` processes.
     ///
     /// # Errors
     ///
@@ -81,14 +83,91 @@ impl AnyExecutor {
         ProcessPoolExecutor::new(max_workers).map(AnyExecutor::Processes)
     }
 
+    /// Submits the call `function()`; otherwise as [`submit`](Executor::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(1)?;
+    /// assert_eq!(executor.spawn(|| 6 * 7).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<R: Portable>(&self, function: fn() -> R) -> Future<R> {
+        with!(self, executor => executor.spawn(function))
+    }
+
+    /// Submits the call `function(argument)`, or gives both back if it is refused. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySubmitError`] with the reason, function and argument.
+    #[allow(clippy::type_complexity)] // The type of the function is a part of it.
+    pub fn try_submit<A: Portable, R: Portable>(
+        &self,
+        function: fn(A) -> R,
+        argument: A,
+    ) -> Result<Future<R>, TrySubmitError<fn(A) -> R, A>> {
+        with!(self, executor => executor.try_submit(function, argument))
+    }
+
+    /// Submits a call of `function` with each of `arguments`. The futures come in the order of the
+    /// arguments. Blocks as [`submit`](Executor::submit) does, for each of them.
+    pub fn submit_all<A: Portable, R: Portable>(
+        &self,
+        function: fn(A) -> R,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Vec<Future<R>> {
+        with!(self, executor => executor.submit_all(function, arguments))
+    }
+
+    /// Submits a call of `function` with the value of `future`, once that is there; see
+    /// [`ThreadPoolHandle::then`](crate::ThreadPoolHandle::then). Never blocks.
+    pub fn then<T: Portable, R: Portable>(
+        &self,
+        future: Future<T>,
+        function: fn(T) -> R,
+    ) -> Future<R> {
+        with!(self, executor => executor.then(future, function))
+    }
+
     /// How many workers run tasks at once.
     pub fn max_workers(&self) -> usize {
         with!(self, executor => executor.max_workers())
     }
 
-    /// What the executor is doing, in numbers.
+    /// Changes how many workers run tasks at once. Never blocks and loses no task.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if there cannot be so many, or none; then nothing changes.
+    pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
+        with!(self, executor => executor.resize(max_workers))
+    }
+
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
     pub fn stats(&self) -> Stats {
         with!(self, executor => executor.stats())
+    }
+
+    /// Stops taking tasks, and ends the executor step by step within `drain` and `grace`; see
+    /// [`ThreadPoolHandle::shutdown_timeout`](crate::ThreadPoolHandle::shutdown_timeout) and
+    /// `ProcessPoolHandle::shutdown_timeout`, which kills what does not stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::AnyExecutor;
+    /// use std::time::Duration;
+    ///
+    /// let executor = AnyExecutor::threads(2)?;
+    /// let future = executor.spawn(|| 42);
+    /// let report = executor.shutdown_timeout(Duration::from_secs(60), Duration::ZERO);
+    /// assert!(report.is_clean());
+    /// assert_eq!(future.result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown_timeout(&self, drain: Duration, grace: Duration) -> ShutdownReport {
+        with!(self, executor => executor.shutdown_timeout(drain, grace))
     }
 }
 

@@ -78,7 +78,7 @@
 //! | `ProcessPoolExecutor(max_workers=4)` | [`ProcessPoolExecutor::new(4)`](ProcessPoolExecutor::new) |
 //! | keyword arguments of the constructor | [`ThreadPoolExecutor::builder`], [`ProcessPoolExecutor::builder`] |
 //! | `with` block | the executor's drop |
-//! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several as a tuple, `submit(\|(a, b)\| f(a, b), (1, 2))`; none, or captured: [`spawn`](ThreadPoolHandle::spawn) on threads, `()` or a tuple on processes |
+//! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several as a tuple, `submit(\|(a, b)\| f(a, b), (1, 2))`; none: [`spawn`](ThreadPoolHandle::spawn), which on threads also takes closures that capture |
 //! | `map(fn, xs, chunksize=, buffersize=, timeout=)` | [`map`](ThreadPoolHandle::map), [`map_with`](ThreadPoolHandle::map_with) |
 //! | `shutdown(wait, cancel_futures=)` | [`shutdown`](ThreadPoolHandle::shutdown), [`shutdown_timeout`](ThreadPoolHandle::shutdown_timeout) |
 //! | `future.result(timeout)` | [`result`](Future::result), [`result_timeout`](Future::result_timeout) |
@@ -151,10 +151,10 @@ pub use future::{
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub use process::{
     OnWorkerDeath, Plain, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,
-    SharedCounter, SharedData, StopFlag, WorkerInfo, WorkerState, attempt, init, worker_index,
+    SharedCounter, SharedData, StopFlag, WorkerInfo, WorkerState, init, worker_index,
 };
 pub use queue::Order;
-pub use task::{block_in_place, cancellation_requested, current_label};
+pub use task::{attempt, block_in_place, cancellation_requested, current_label};
 pub use thread::{
     Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle,
 };

@@ -7,8 +7,10 @@
 //! Errors are plain values that take part in no protocol, so this file uses the standard library's
 //! `Arc` and `Mutex` directly and stands below everything else.
 
+mod build;
 mod process;
 
+pub use build::{BuildError, ParseExecutorError};
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
 
 use std::any::Any;
@@ -37,6 +39,10 @@ use std::time::Duration;
 /// assert!(error.to_string().starts_with("task `page 7` panicked at "));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Python
+///
+/// The exceptions that `Future.result` raises: `CancelledError`, `BrokenExecutor`, the task's own.
 #[derive(Clone)]
 pub struct TaskError(Arc<Details>);
 
@@ -46,6 +52,21 @@ struct Details {
 }
 
 /// The kinds of failure that a [`TaskError`] can report.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{TaskErrorKind, ThreadPoolExecutor};
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let error = executor.submit(|n: u32| 12 / n, 0).result().unwrap_err();
+/// let told = match error.kind() {
+///     TaskErrorKind::Panicked(panic) => panic.message().to_owned(),
+///     other => format!("{other:?}"),
+/// };
+/// assert_eq!(told, "attempt to divide by zero");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskErrorKind {
@@ -85,6 +106,17 @@ pub enum TaskErrorKind {
 
 impl TaskError {
     /// A failure of the given kind, for whoever keeps a [`Promise`](crate::Promise).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Promise, TaskError, TaskErrorKind};
+    ///
+    /// let (mut promise, future) = Promise::<u32>::new();
+    /// promise.set_exception(TaskError::new(TaskErrorKind::Cancelled))?;
+    /// assert!(future.result().unwrap_err().is_cancelled());
+    /// # Ok::<(), concurrent_futures::InvalidStateError>(())
+    /// ```
     pub fn new(kind: TaskErrorKind) -> Self {
         TaskError(Arc::new(Details { label: None, kind }))
     }
@@ -176,6 +208,17 @@ impl TaskError {
     ///
     /// With the task's own payload if the task panicked (or with its message, if another clone of
     /// this error has used the payload already).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1).unwrap();
+    /// let error = executor.spawn(|| -> u32 { panic!("over there") }).result().unwrap_err();
+    /// let here = std::thread::spawn(|| error.resume_panic()).join();
+    /// assert_eq!(here.unwrap_err().downcast_ref(), Some(&"over there"));
+    /// ```
     pub fn resume_panic(self) -> Self {
         if let TaskErrorKind::Panicked(panic) = self.kind() {
             std::panic::resume_unwind(panic.take_payload());
@@ -242,7 +285,7 @@ impl Error for TaskError {
 /// A panic of a task: what it said, where, and the payload to go on with it.
 pub struct TaskPanic {
     message: String,
-    place: Option<String>,
+    location: Option<String>,
     backtrace: Option<String>,
     payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -250,7 +293,7 @@ pub struct TaskPanic {
 impl TaskPanic {
     pub(crate) fn new(
         payload: Box<dyn Any + Send>,
-        place: Option<String>,
+        location: Option<String>,
         backtrace: Option<String>,
     ) -> Self {
         let message = payload
@@ -258,7 +301,7 @@ impl TaskPanic {
             .map(|text| (*text).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a payload that is not text".to_owned());
-        TaskPanic { message, place, backtrace, payload: Mutex::new(Some(payload)) }
+        TaskPanic { message, location, backtrace, payload: Mutex::new(Some(payload)) }
     }
 
     /// The panic's message, if its payload was text.
@@ -268,8 +311,8 @@ impl TaskPanic {
 
     /// File, line and column, as `src/main.rs:7:5`. Unknown if the program has replaced the panic
     /// hook since its first executor was built, or the panic was resumed rather than raised.
-    pub fn place(&self) -> Option<&str> {
-        self.place.as_deref()
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
     }
 
     /// The backtrace, if backtraces are enabled (`RUST_BACKTRACE=1`).
@@ -280,10 +323,10 @@ impl TaskPanic {
     /// A panic that happened in another process.
     pub(crate) fn remote(
         message: String,
-        place: Option<String>,
+        location: Option<String>,
         backtrace: Option<String>,
     ) -> Self {
-        TaskPanic { message, place, backtrace, payload: Mutex::new(None) }
+        TaskPanic { message, location, backtrace, payload: Mutex::new(None) }
     }
 
     pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
@@ -298,8 +341,8 @@ impl TaskPanic {
 
 impl fmt::Display for TaskPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(place) => write!(f, "panicked at {place}: {}", self.message),
+        match &self.location {
+            Some(location) => write!(f, "panicked at {location}: {}", self.message),
             None => write!(f, "panicked: {}", self.message),
         }
     }
@@ -309,7 +352,7 @@ impl fmt::Debug for TaskPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskPanic")
             .field("message", &self.message)
-            .field("place", &self.place)
+            .field("location", &self.location)
             .finish_non_exhaustive()
     }
 }
@@ -372,6 +415,10 @@ impl Error for BrokenCause {
 }
 
 /// A task that was refused by `try_submit`, with its function and argument.
+///
+/// # Examples
+///
+/// See [`try_submit`](crate::ThreadPoolHandle::try_submit).
 #[derive(Clone)]
 pub struct TrySubmitError<F, A> {
     /// Why it was refused.
@@ -401,6 +448,23 @@ impl<F, A> Error for TrySubmitError<F, A> {
 }
 
 /// A wait ran out of time. The tasks go on, and what was waited for is given back.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::Promise;
+/// use std::time::Duration;
+///
+/// let (mut promise, future) = Promise::new();
+/// let timeout = future.result_timeout(Duration::from_millis(1)).unwrap_err();
+/// promise.set_result("late")?;
+/// assert_eq!(timeout.pending.result()?, "late");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Python
+///
+/// `TimeoutError` of a wait, which cannot be told from one that the task has raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitTimeout<W> {
     /// What was waited for: still whole, and still to be waited for.
@@ -447,6 +511,14 @@ impl<W> fmt::Debug for CompletionTimeout<W> {
 impl<W> Error for CompletionTimeout<W> {}
 
 /// A promise was asked for a step that its state does not allow.
+///
+/// # Python
+///
+/// `InvalidStateError`.
+///
+/// # Examples
+///
+/// See [`Promise::set_result`](crate::Promise::set_result).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a promise cannot {step} when its future is {state:?}")]
 pub struct InvalidStateError {
@@ -464,6 +536,10 @@ impl InvalidStateError {
 }
 
 /// Where a future stands.
+///
+/// # Examples
+///
+/// See [`Future::state`](crate::Future::state).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FutureState {
@@ -480,6 +556,10 @@ pub enum FutureState {
 }
 
 /// Every one of several tasks failed, so that there is no first success.
+///
+/// # Examples
+///
+/// See [`first_success`](crate::first_success).
 #[derive(Debug, Clone)]
 pub struct AllFailed {
     /// The error of each task, in the order in which they failed.
@@ -499,99 +579,4 @@ impl Error for AllFailed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.errors.last().map(|error| error as &(dyn Error + 'static))
     }
-}
-
-/// The executor could not be built, or resized, as asked.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// `max_workers` was zero, so that no task could ever run.
-    #[error(
-        "max_workers must be at least 1; leave it out of the builder to have one for every processor"
-    )]
-    ZeroWorkers,
-    /// `max_workers` was beyond what can be counted.
-    #[error("max_workers is {asked}, but at most {most} are possible")]
-    TooManyWorkers {
-        /// What was asked for.
-        asked: usize,
-        /// The most there can be.
-        most: usize,
-    },
-    /// The queue's capacity was zero, so that no task could ever be taken.
-    #[error("queue_capacity must be at least 1")]
-    ZeroCapacity,
-    /// The thread name prefix holds a NUL, which no thread name can.
-    #[error("thread_name_prefix must not contain a NUL character")]
-    NulInThreadName,
-    /// A setting that counts something was zero.
-    #[error("{setting} must be at least 1")]
-    Zero {
-        /// The setting.
-        setting: &'static str,
-    },
-    /// This process was started as a worker, but became an ordinary program.
-    #[error(
-        "this process was started as a worker but has run as an ordinary program: the hook that \
-         runs before `main` is missing. Call `concurrent_futures::init()` first in `main`"
-    )]
-    NotBootstrapped,
-    /// The executable of this process does not contain this crate, so that it cannot be started
-    /// again as a worker.
-    #[error(
-        "a worker cannot be started from this executable: this crate is part of a shared library \
-         that was loaded later. Build the pool in the program itself, or call \
-         `concurrent_futures::init()` first in its `main`"
-    )]
-    NotInExecutable,
-    /// Pools within workers of pools are nested too deeply.
-    #[error(
-        "this process is a worker at depth {depth} and may not have workers of its own, since \
-         `max_depth` is {most}"
-    )]
-    TooDeep {
-        /// How many levels of workers this process is below the first program.
-        depth: usize,
-        /// How many there may be.
-        most: usize,
-    },
-    /// The function, or the argument, of an initializer or finalizer cannot be sent to a worker.
-    #[error("the {hook} cannot be sent to workers: {error}")]
-    NotTransferable {
-        /// Which of them.
-        hook: &'static str,
-        /// Why.
-        error: TransferError,
-    },
-}
-
-/// The same text as `Display`, since this error mostly leaves a program through `main`.
-impl fmt::Debug for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A text does not say which executor is wanted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParseExecutorError {
-    /// It names no kind of executor.
-    #[error("`{text}` names no executor; say `threads:N` or `processes:N`, or leave `:N` out")]
-    Kind {
-        /// The whole text.
-        text: String,
-    },
-    /// What stands after the colon is not a number of workers.
-    #[error("`{text}` has no number of workers after the colon: {error}")]
-    Workers {
-        /// The whole text.
-        text: String,
-        /// Why it is no number.
-        #[source]
-        error: std::num::ParseIntError,
-    },
-    /// The text is clear, but such an executor cannot be built.
-    #[error(transparent)]
-    Build(BuildError),
 }

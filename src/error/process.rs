@@ -5,6 +5,24 @@ use std::fmt;
 use std::sync::Arc;
 
 /// How a worker process ended.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{DeathCause, ProcessPoolExecutor};
+///
+/// let executor = ProcessPoolExecutor::new(1)?;
+/// let result: Result<(), _> = executor.submit(|code| std::process::exit(code), 7).result();
+/// let error = result.unwrap_err();
+/// let death = error.worker_death().expect("its worker has ended");
+/// assert_eq!(death.worker_index(), 0);
+/// assert_eq!(death.cause(), &DeathCause::Exited { code: 7 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Python
+///
+/// `BrokenProcessPool`, which does not say which process ended, how, or at which task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerDeath {
     pub(crate) worker_index: usize,
@@ -100,6 +118,23 @@ impl fmt::Display for DeathCause {
 }
 
 /// Why a call could not be brought to a process, or its result back.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{ProcessPoolExecutor, TaskErrorKind, TransferStage};
+///
+/// let builder = ProcessPoolExecutor::builder().max_workers(1);
+/// let executor = builder.max_message(1000).build()?;
+/// let error = executor.submit(|n| vec![0_u8; n], 5000).result().unwrap_err();
+/// let TaskErrorKind::NotTransferred(error) = error.kind() else { panic!("{error}") };
+/// assert_eq!(error.stage(), TransferStage::EncodeResult);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Python
+///
+/// `PicklingError`, and whatever else pickling raises.
 #[derive(Debug, Clone)]
 pub struct TransferError {
     stage: TransferStage,

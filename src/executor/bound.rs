@@ -11,6 +11,24 @@ use std::time::Duration;
 
 /// What [`submit`](crate::ThreadPoolHandle::submit) does when the queue of a bounded executor is
 /// full.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{Refusal, TaskErrorKind, ThreadPoolExecutor, WhenFull};
+///
+/// let builder = ThreadPoolExecutor::builder().max_workers(1);
+/// let executor = builder.queue_capacity(1, WhenFull::Refuse).build()?;
+/// let (release, is_released) = std::sync::mpsc::channel::<()>();
+/// let first = executor.spawn(move || is_released.recv().is_ok());
+/// while !first.running() { std::thread::yield_now() }
+/// let second = executor.spawn(|| true);
+/// let error = executor.spawn(|| true).result().unwrap_err();
+/// assert!(matches!(error.kind(), TaskErrorKind::Refused(Refusal::QueueFull { capacity: 1 })));
+/// release.send(())?;
+/// assert!(first.result()? && second.result()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenFull {

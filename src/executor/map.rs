@@ -50,6 +50,11 @@ const CHUNKS_PER_WORKER: usize = 4;
 /// assert_eq!(squares.map(Result::unwrap).take(3).collect::<Vec<_>>(), [1, 4, 9]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Python
+///
+/// The keyword arguments of `map`; `eager` is what Python does without a `buffersize`, `unordered` has no
+/// counterpart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "options do nothing until they are given to a map"]
 pub struct MapOptions {
@@ -88,6 +93,17 @@ impl MapOptions {
 
     /// Gives results in the order in which their chunks are done. With a `chunksize` of one this is
     /// the order of completion.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{MapOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2)?;
+    /// let squares = executor.map_with(MapOptions::new().unordered(), |n: u32| n * n, 1..=100);
+    /// assert_eq!(squares.filter_map(Result::ok).sum::<u32>(), 338_350);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unordered(mut self) -> Self {
         self.unordered = true;
         self
@@ -96,6 +112,26 @@ impl MapOptions {
     /// A deadline for the whole iteration, counted from the call of `map`. When a result is not
     /// ready by then, the iterator gives [`DeadlinePassed`](TaskErrorKind::DeadlinePassed) once and
     /// ends, and what has not begun is cancelled. A result that is ready is handed out even later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{MapOptions, TaskErrorKind, ThreadPoolExecutor};
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let (release, is_released) = mpsc::channel::<()>();
+    /// let is_released = std::sync::Mutex::new(is_released);
+    /// let wait = move |_| drop(is_released.lock().unwrap().recv());
+    /// let options = MapOptions::new().timeout(Duration::from_millis(1));
+    /// let mut results = executor.map_with(options, wait, [()]);
+    /// let error = results.next().unwrap().unwrap_err();
+    /// assert!(matches!(error.kind(), TaskErrorKind::DeadlinePassed { .. }));
+    /// assert!(results.next().is_none());
+    /// drop(release);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -341,6 +377,17 @@ impl<I: Iterator, R> Map<I, R> {
 
     /// Ends the iteration: cancels what has not begun, and asks what is running to stop. The
     /// iterator gives nothing more. Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let mut results = executor.map(|n: u64| n * n, 1..);
+    /// assert_eq!(results.next().unwrap()?, 1);
+    /// results.close();
+    /// assert!(results.next().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&mut self) {
         self.is_closed = true;
         self.buffered = 0;

@@ -79,6 +79,8 @@ pub trait Executor {
     }
 
     /// Calls `function` with every item, in the given way; see [`Map`].
+    ///
+    /// The iterator's `next` blocks until a result is there.
     fn map_with<A, R, I>(
         &self,
         options: MapOptions,
@@ -105,5 +107,21 @@ pub trait Executor {
     /// otherwise they still run; with `wait`, blocks until all workers have ended.
     ///
     /// Calls only ever add to what earlier ones asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// use concurrent_futures::Executor;
+    ///
+    /// fn finish(executor: &impl Executor) {
+    ///     executor.shutdown(true, false);
+    /// }
+    ///
+    /// let future = executor.spawn(|| "taken before");
+    /// finish(&executor);
+    /// assert_eq!(future.result()?, "taken before");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn shutdown(&self, wait: bool, cancel_futures: bool);
 }

@@ -5,6 +5,18 @@
 /// Cheap enough to be polled for a progress display. The counts are read one after the other while
 /// the pool goes on, so a task that moves meanwhile may be counted twice or not at all; and a task
 /// counts as running until just after its future is done.
+///
+/// # Examples
+///
+/// ```
+/// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+/// let future = executor.submit(|n| n + 1, 1);
+/// drop(future.result());
+/// executor.shutdown(true, false);
+/// let stats = executor.stats();
+/// assert_eq!((stats.finished, stats.done(), stats.queued), (1, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -37,6 +49,10 @@ impl Stats {
 }
 
 /// What [`shutdown_timeout`](crate::ThreadPoolHandle::shutdown_timeout) had to do, and what it left.
+///
+/// # Examples
+///
+/// See [`shutdown_timeout`](crate::ThreadPoolHandle::shutdown_timeout).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {

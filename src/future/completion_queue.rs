@@ -146,6 +146,21 @@ impl<W: Waitable> CompletionQueue<W> {
 
     /// Like [`pop`](Self::pop), for `limit` at most: `None` also if nothing is done by then, which
     /// [`is_empty`](Self::is_empty) tells apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{CompletionQueue, Promise};
+    /// use std::time::Duration;
+    ///
+    /// let (mut promise, future) = Promise::new();
+    /// let mut queue = CompletionQueue::new();
+    /// queue.push(future);
+    /// assert!(queue.pop_timeout(Duration::from_millis(1)).is_none() && !queue.is_empty());
+    /// promise.set_result(1)?;
+    /// assert!(queue.try_pop().is_some() && queue.is_empty());
+    /// # Ok::<(), concurrent_futures::InvalidStateError>(())
+    /// ```
     pub fn pop_timeout(&mut self, limit: Duration) -> Option<W> {
         self.pop_until(Some(deadline_after(limit)))
     }

@@ -90,6 +90,23 @@ impl Group {
 
     /// Cancels every task that has not begun and asks the running ones to stop, also those added
     /// from now on. Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Group, ThreadPoolExecutor, cancellation_requested};
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let endless = executor.spawn(|| while !cancellation_requested() { std::thread::yield_now() });
+    /// while !endless.running() { std::thread::yield_now() }
+    /// let waiting = executor.spawn(|| ());
+    /// let group = Group::new();
+    /// group.add(&endless);
+    /// group.add(&waiting);
+    /// let stopped = group.abort();
+    /// assert_eq!((stopped.cancelled, stopped.asked), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn abort(&self) -> Stopped {
         self.stop(Stop::Abort)
     }

@@ -290,6 +290,18 @@ impl<T> Future<T> {
     }
 
     /// Whether the task is done: it gave a value, failed, or was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut promise, future) = concurrent_futures::Promise::new();
+    /// assert!(!future.running() && !future.done());
+    /// promise.set_running_or_notify_cancel()?;
+    /// assert!(future.running() && !future.done());
+    /// promise.set_result(1)?;
+    /// assert!(!future.running() && future.done());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn done(&self) -> bool {
         self.task().is_none_or(|task| task.snapshot().is_done())
     }

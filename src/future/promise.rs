@@ -86,6 +86,18 @@ impl<T: Send + 'static> Promise<T> {
     /// # Errors
     ///
     /// If the future is done already: cancelled, or by an earlier result, which stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{FutureState, Promise};
+    ///
+    /// let (mut promise, future) = Promise::new();
+    /// promise.set_result(1).unwrap();
+    /// let error = promise.set_result(2).unwrap_err();
+    /// assert_eq!(error.state(), FutureState::Finished);
+    /// assert_eq!(future.result().unwrap(), 1);
+    /// ```
     pub fn set_result(&mut self, value: T) -> Result<(), InvalidStateError> {
         self.producer.conclude(Ok(value)).map_err(|now| invalid("take a result", now))
     }
@@ -95,6 +107,15 @@ impl<T: Send + 'static> Promise<T> {
     /// # Errors
     ///
     /// If the future is done already: cancelled, or by an earlier result, which stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut promise, future) = concurrent_futures::Promise::<u32>::new();
+    /// promise.set_exception("no such page")?;
+    /// assert_eq!(future.result().unwrap_err().to_string(), "task failed: no such page");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_exception(
         &mut self,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -116,6 +137,17 @@ impl<T: Send + 'static> Promise<T> {
     /// # Errors
     ///
     /// If the future is done already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut promise, future) = concurrent_futures::Promise::<u32>::new();
+    /// promise.set_running_or_notify_cancel()?;
+    /// assert!(future.abort() && promise.cancellation_requested());
+    /// promise.set_cancelled()?;
+    /// assert!(future.cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_cancelled(&mut self) -> Result<(), InvalidStateError> {
         let error = self.producer.task().error(TaskErrorKind::Cancelled);
         self.producer.conclude(Err(error)).map_err(|now| invalid("be cancelled", now))

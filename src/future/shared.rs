@@ -19,6 +19,16 @@ use std::time::Duration;
 /// # Python
 ///
 /// This is what every future is in Python, where `result()` can be called again and again.
+///
+/// # Examples
+///
+/// ```
+/// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+/// let first = executor.spawn(|| "read twice".to_owned()).shared();
+/// let second = first.clone();
+/// assert_eq!(first.result()?, second.result()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedFuture<T> {
     shared: Arc<Shared<T>>,
     /// Tells the wakers of different readers apart.
@@ -115,6 +125,8 @@ impl<T> SharedFuture<T> {
     }
 
     /// Waits for the task and tells how it failed, if it did.
+    ///
+    /// Blocks as [`result`](Self::result) does.
     pub fn exception(&self) -> Option<TaskError> {
         self.wait();
         self.peek()?.err()
@@ -131,6 +143,8 @@ impl<T> SharedFuture<T> {
     }
 
     /// Looks at the outcome; `None` while the task is not done.
+    ///
+    /// Never blocks.
     pub fn peek(&self) -> Option<Result<&T, TaskError>> {
         self.shared.handle.peek()
     }

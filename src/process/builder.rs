@@ -107,6 +107,25 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// Replaces each worker after so many tasks; a chunk of a `map` is one. Default: workers stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).max_tasks_per_child(1).build()?;
+    /// let first = executor.spawn(std::process::id).result()?;
+    /// let second = executor.spawn(std::process::id).result()?;
+    /// assert_ne!(first, second);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Zero is a [`BuildError`] of [`build`](Self::build).
+    ///
+    /// # Python
+    ///
+    /// `max_tasks_per_child`, which there rules out the start method `fork`.
     pub fn max_tasks_per_child(mut self, tasks: usize) -> Self {
         self.settings.max_tasks_per_child = Some(tasks);
         self
@@ -123,6 +142,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// in the midst of a task; most code aborts then, which ends the worker and fails that task.
     /// Thread stacks and mapped files count too: leave some 100 MB for those. Default: no limit of
     /// its own.
+    ///
+    /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
     pub fn address_space_limit(mut self, bytes: u64) -> Self {
         self.settings.address_space = Some(bytes);
         self
@@ -130,6 +151,20 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     /// What happens when a worker dies. Default: the task that it was running fails, and it is
     /// replaced.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{OnWorkerDeath, ProcessPoolExecutor};
+    ///
+    /// let builder = ProcessPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.on_worker_death(OnWorkerDeath::Break).build()?;
+    /// let fatal = executor.submit(|()| std::process::exit(3), ());
+    /// let result: Result<(), _> = fatal.result();
+    /// assert!(result.unwrap_err().worker_death().is_some());
+    /// assert!(executor.spawn(String::new).result().unwrap_err().is_broken());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_worker_death(mut self, policy: OnWorkerDeath) -> Self {
         self.settings.on_worker_death = policy;
         self
@@ -151,6 +186,18 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// How many bytes an encoded argument, or result, may have. Default: 1 GiB.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).max_message(1000).build()?;
+    /// let error = executor.submit(|text: String| text.len(), "long".repeat(1000)).result().unwrap_err();
+    /// assert!(error.to_string().contains("1000 is the limit"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes;
         self
@@ -167,6 +214,21 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// How many tasks may wait in the queue, and what `submit` does about one more. Tasks that have
     /// been sent to a worker do not wait any more, even if it has not begun them yet. Default: there
     /// is no bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, WhenFull};
+    ///
+    /// let builder = ProcessPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.queue_capacity(100, WhenFull::Block).build()?;
+    /// // Reads no further ahead than the queue is long.
+    /// let futures: Vec<_> = (0..1000).map(|n| executor.submit(|n| n + 1, n)).collect();
+    /// assert_eq!(futures.into_iter().filter_map(|it| it.result().ok()).sum::<u32>(), 500_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Zero is a [`BuildError`] of [`build`](Self::build).
     pub fn queue_capacity(mut self, tasks: usize, when_full: WhenFull) -> Self {
         self.settings.capacity = Some(tasks);
         self.settings.when_full = when_full;
@@ -219,18 +281,34 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// The working directory of the workers. Default: that of this process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).current_dir("/").build()?;
+    /// let directory = executor.spawn(|| std::env::current_dir().ok()).result()?;
+    /// assert_eq!(directory, Some("/".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.settings.current_dir = Some(directory.into());
         self
     }
 
     /// The niceness of the workers: 19 is the least urgent. Default: that of this process.
+    ///
+    /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.niceness = Some(niceness);
         self
     }
 
     /// The processors that each worker may run on, by its index. Default: those of this process.
+    ///
+    /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
     pub fn affinity_of_worker(
         mut self,
         processors: impl Fn(usize) -> Vec<usize> + Send + Sync + 'static,
@@ -272,6 +350,23 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// Like [`initializer`](Self::initializer), for one that can fail; its error breaks the
     /// executor, and its text is found in the [`BrokenCause`](crate::BrokenCause) in every affected
     /// future.
+    ///
+    /// The error travels as its text, so it need not be encodable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    ///
+    /// let executor = ProcessPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .try_initializer(|text: String| text.parse::<u32>(), "seven".to_owned())
+    ///     .build()?;
+    /// let error = executor.submit_with_state(|number, n: u32| *number + n, 1).result().unwrap_err();
+    /// assert!(error.to_string().contains("the initializer failed: invalid digit found in string"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_initializer<N, A, E>(
         self,
         initializer: fn(A) -> Result<N, E>,
@@ -308,6 +403,25 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// Is given each worker's state when its process leaves in peace. Default: the state is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, SharedCounter};
+    ///
+    /// let tally = SharedCounter::new()?;
+    /// let executor = ProcessPoolExecutor::builder()
+    ///     .max_workers(2)
+    ///     .initializer(|tally| (tally, 0), tally.clone())
+    ///     .finalizer(|(tally, count): (SharedCounter, u64)| _ = tally.add(count))
+    ///     .build()?;
+    /// for _ in 0..10 {
+    ///     executor.submit_with_state(|(_, count), ()| *count += 1, ());
+    /// }
+    /// drop(executor);
+    /// assert_eq!(tally.get(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn finalizer(mut self, finalizer: fn(S)) -> Self {
         match code::finalizer(finalizer) {
             Ok(code) => self.settings.finalizer = Some(code),
@@ -364,6 +478,22 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// Is told of every failure that nobody looked at: the future was dropped, before or after the
     /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
     /// drops the future or ends the task. Default: nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    /// use std::sync::mpsc;
+    ///
+    /// let (failures, has_failed) = mpsc::channel();
+    /// let executor = ProcessPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .on_unobserved_failure(move |error| drop(failures.send(error.to_string())))
+    ///     .build()?;
+    /// drop(executor.submit(|()| -> u32 { panic!("nobody looks") }, ()));
+    /// assert!(has_failed.recv()?.ends_with("nobody looks"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_unobserved_failure(
         mut self,
         hook: impl Fn(&TaskError) + Send + Sync + 'static,
@@ -390,6 +520,10 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     ///
     /// A [`BuildError`] that names the setting which cannot be, or says why this executable cannot
     /// be started as a worker.
+    ///
+    /// # Examples
+    ///
+    /// See [`ProcessPoolBuilder`].
     pub fn build(mut self) -> Result<ProcessPoolExecutor<S>, BuildError> {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
 

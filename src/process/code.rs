@@ -5,8 +5,10 @@
 //! Both must lie in the executable's own code, which is checked where they leave and where they
 //! arrive; and the two processes must run the same executable, which is checked when they meet.
 
+use super::machine::Return;
 use super::message::{Code, Place, Stage};
 use super::shared::{for_result, last_failure};
+use super::words::{why_not_decoded, why_not_encoded};
 use crate::error::{TransferError, TransferStage};
 use crate::executor::{Chunk, Each, run_chunk};
 use crate::sys::image;
@@ -26,7 +28,7 @@ pub(super) type Fault = (Stage, String);
 /// # Safety
 ///
 /// The address is that of a function of the type that the entry was made for.
-pub(super) type Entry = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+pub(super) type Entry = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<Return, Fault>;
 
 /// Makes the state of a worker.
 ///
@@ -75,6 +77,21 @@ where
     R: Serialize,
 {
     code(call_entry::<A, R> as Entry as usize, function as usize)
+}
+
+pub(super) fn try_call<A, R, E>(function: fn(A) -> Result<R, E>) -> Result<Code, TransferError>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    E: Serialize,
+{
+    code(try_entry::<A, R, E> as Entry as usize, function as usize)
+}
+
+pub(super) fn call_without_argument<R: Serialize>(
+    function: fn() -> R,
+) -> Result<Code, TransferError> {
+    code(bare_entry::<R> as Entry as usize, function as usize)
 }
 
 pub(super) fn call_with_state<S, A, R>(function: fn(&mut S, A) -> R) -> Result<Code, TransferError>
@@ -170,21 +187,6 @@ fn unsuited<T>(error: &postcard::Error) -> Option<String> {
     Some(format!("`{}` {why}; send a type without it", std::any::type_name::<T>()))
 }
 
-// `postcard` forgets what the value said about its failure, so it is asked once more.
-
-fn why_not_encoded<T: Serialize>(value: &T) -> Option<String> {
-    let mut serializer = postcard::Serializer { output: postcard::ser_flavors::StdVec::new() };
-    let mut speaking = <dyn erased_serde::Serializer>::erase(&mut serializer);
-    erased_serde::Serialize::erased_serialize(value, &mut speaking).err().map(|it| it.to_string())
-}
-
-fn why_not_decoded<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {
-    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    let mut speaking = <dyn erased_serde::Deserializer<'_>>::erase(&mut deserializer);
-    let speaking: &mut dyn erased_serde::Deserializer<'_> = &mut speaking;
-    T::deserialize(speaking).err().map(|it| it.to_string())
-}
-
 fn decode_argument<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     decode(bytes).map_err(|error| (Stage::DecodeArgument, error))
 }
@@ -193,11 +195,16 @@ fn encode_result<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), Faul
     for_result(|| encode(value, into)).map_err(|error| (Stage::EncodeResult, error))
 }
 
+/// Encodes the result of a call that has succeeded.
+fn give<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Return, Fault> {
+    encode_result(value, into).map(|()| Return::Succeeded)
+}
+
 unsafe fn call_entry<A, R>(
     function: usize,
     argument: &[u8],
     into: &mut Vec<u8>,
-) -> Result<(), Fault>
+) -> Result<Return, Fault>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -205,7 +212,35 @@ where
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn(A) -> R = unsafe { transmute(function) };
     let argument = decode_argument(argument)?;
-    encode_result(&function(argument), into)
+    give(&function(argument), into)
+}
+
+/// As [`call_entry`], for a call that has failed if it gives an `Err`.
+unsafe fn try_entry<A, R, E>(
+    function: usize,
+    argument: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<Return, Fault>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    E: Serialize,
+{
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn(A) -> Result<R, E> = unsafe { transmute(function) };
+    let result = function(decode_argument(argument)?);
+    encode_result(&result, into)?;
+    Ok(if result.is_ok() { Return::Succeeded } else { Return::Failed })
+}
+
+unsafe fn bare_entry<R: Serialize>(
+    function: usize,
+    _argument: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<Return, Fault> {
+    // SAFETY: the caller vouches that a function of this type lies there.
+    let function: fn() -> R = unsafe { transmute(function) };
+    give(&function(), into)
 }
 
 thread_local! {
@@ -225,7 +260,7 @@ unsafe fn stateful_entry<S, A, R>(
     function: usize,
     argument: &[u8],
     into: &mut Vec<u8>,
-) -> Result<(), Fault>
+) -> Result<Return, Fault>
 where
     S: 'static,
     A: DeserializeOwned,
@@ -236,7 +271,7 @@ where
     let argument = decode_argument(argument)?;
     STATE.with_borrow_mut(|state| {
         match state.as_mut().and_then(|state| state.downcast_mut::<S>()) {
-            Some(state) => encode_result(&function(state, argument), into),
+            Some(state) => give(&function(state, argument), into),
             None => Err((Stage::DecodeArgument, "the worker has no such state".to_owned())),
         }
     })
@@ -247,7 +282,7 @@ unsafe fn chunk_entry<A, R>(
     function: usize,
     argument: &[u8],
     into: &mut Vec<u8>,
-) -> Result<(), Fault>
+) -> Result<Return, Fault>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -268,7 +303,7 @@ where
         Err(error) => ItemOutcome::Panicked(super::worker::describe(error)),
     });
     let results: Vec<ItemOutcome<'_>> = results.collect();
-    encode_result(&(done.elapsed, results), into)
+    give(&(done.elapsed, results), into)
 }
 
 /// What became of one item of a chunk.
@@ -333,7 +368,7 @@ unsafe fn context_entry<C: DeserializeOwned>(
 
 // ---- in the worker ---------------------------------------------------------------------------
 
-pub(super) fn enter(code: Code, argument: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn enter(code: Code, argument: &[u8], into: &mut Vec<u8>) -> Result<Return, Fault> {
     let (entry, function) = (address(code.entry)?, address(code.function)?);
     // SAFETY: the parent runs the same executable and took this place from an `Entry`.
     let entry: Entry = unsafe { transmute(entry) };

@@ -1,28 +1,25 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
-use super::code::{self, ChunkOutcome, ItemOutcome};
-use super::job::{Call, JobOf, decode_result};
+use super::code;
+use super::job::{Call, Job, JobOf, decode_result};
 use super::message::Code;
 use super::payload::Payload;
 use super::pool::{Pool, Refused, Terms};
 use super::settings::MAX_WORKERS;
 use super::shared::{Kept, for_call};
 use super::view::WorkerInfo;
-use crate::error::{
-    BuildError, TaskError, TaskErrorKind, TransferError, TransferStage, TrySubmitError,
-};
+use crate::error::{BuildError, TaskErrorKind, TransferError, TransferStage, TrySubmitError};
 use crate::executor::{
-    Chunk, ChunkOf, Each, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
-    check_workers,
+    Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions, check_workers,
 };
 use crate::future::Future;
 use crate::sync::Arc;
 use crate::task::{self, Extras, promised};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 /// A way to submit tasks to a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor).
 ///
@@ -59,8 +56,8 @@ use std::time::Duration;
 /// ```
 pub struct ProcessPoolHandle<S = ()> {
     pool: Arc<Pool>,
-    options: TaskOptions,
-    extras: Option<Arc<Extras>>,
+    pub(super) options: TaskOptions,
+    pub(super) extras: Option<Arc<Extras>>,
     retries: u32,
     patience: Patience,
     state: PhantomData<fn(&mut S)>,
@@ -77,6 +74,11 @@ impl<S: 'static> ProcessPoolHandle<S> {
             patience: Patience::Policy,
             state: PhantomData,
         }
+    }
+
+    /// A handle whose submissions wait for room for as long as it takes.
+    pub(super) fn patient(&self) -> Self {
+        ProcessPoolHandle { patience: Patience::Always, ..self.clone() }
     }
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
@@ -103,11 +105,16 @@ impl<S: 'static> ProcessPoolHandle<S> {
     }
 
     /// A handle whose tasks are tried again, up to `retries` times each, if they panic or their
-    /// worker dies.
+    /// worker dies; a [`try_call`](Self::try_call) also if it returns an `Err`.
     ///
-    /// A task is tried again before others that wait, with the same argument, on any worker. The last
-    /// failure is the one that counts. A task that was asked to stop is not tried again, and one that
-    /// returns an `Err` has succeeded.
+    /// A task is tried again before others that wait, with the same argument, on any worker;
+    /// [`attempt`](crate::attempt) tells it how often it has been begun. The last failure is the one
+    /// that counts. A task that was asked to stop is not tried again, and its timeout begins anew
+    /// with each attempt. Items of a [`map`](Self::map) are tried again only if their worker dies.
+    ///
+    /// A pool of threads has the same methods `submit` and `try_call` behind
+    /// [`retrying`](crate::ThreadPoolHandle::retrying), and no others: it repeats closures, which
+    /// have to be callable more than once, at once and on the same worker, within one timeout.
     ///
     /// # Examples
     ///
@@ -153,6 +160,54 @@ impl<S: 'static> ProcessPoolHandle<S> {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         self.send(code::call(function), &argument)
+    }
+
+    /// Submits the call `function(argument)`, which has failed if it returns an `Err`: with
+    /// [retries](Self::retrying) it is tried again then too. The future is
+    /// [flattened](Future::flatten): the last `Err` is its failure.
+    ///
+    /// Otherwise as [`submit`](Self::submit). The error has to travel as well: an `io::Error` does
+    /// not, a `String` or an enum of your own does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// use concurrent_futures::attempt;
+    ///
+    /// fn flaky(name: String) -> Result<String, String> {
+    ///     if attempt() < 3 { Err("busy".to_owned()) } else { Ok(format!("hello {name}")) }
+    /// }
+    ///
+    /// let future = executor.retrying(2).try_call(flaky, "world".to_owned());
+    /// assert_eq!(future.result()?, "hello world");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_call<A, R, E>(&self, function: fn(A) -> Result<R, E>, argument: A) -> Future<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + Send + 'static,
+        E: Serialize + DeserializeOwned + Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        let future: Future<Result<R, E>> = self.send(code::try_call(function), &argument);
+        future.flatten()
+    }
+
+    /// Submits the call `function()`; otherwise as [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let process = executor.spawn(std::process::id).result()?;
+    /// assert_ne!(process, std::process::id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<R>(&self, function: fn() -> R) -> Future<R>
+    where
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(code::call_without_argument(function), &())
     }
 
     /// Submits the call `function(argument)`, or gives both back if it is refused. Never blocks.
@@ -236,79 +291,6 @@ impl<S: 'static> ProcessPoolHandle<S> {
         self.send(code::call_with_state(function), &argument)
     }
 
-    /// Calls `function` with every item, and gives the results in the order of the items; see
-    /// [`Map`] for what happens when.
-    ///
-    /// Items travel in chunks, and a chunk is one task: if its worker dies, all of its items fail.
-    /// Give [`chunksize(1)`](MapOptions::chunksize) where that can happen.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(2)?;
-    /// let squares: Result<Vec<u64>, _> = executor.map(|n| n * n, 1..=4).collect();
-    /// assert_eq!(squares?, [1, 4, 9, 16]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Map<I::IntoIter, R>
-    where
-        A: Serialize + DeserializeOwned + 'static,
-        R: Serialize + DeserializeOwned + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
-        self.map_with(MapOptions::new(), function, items)
-    }
-
-    /// Like [`map`](Self::map), in the way that the options say.
-    pub fn map_with<A, R, I>(
-        &self,
-        options: MapOptions,
-        function: fn(A) -> R,
-        items: I,
-    ) -> Map<I::IntoIter, R>
-    where
-        A: Serialize + DeserializeOwned + 'static,
-        R: Serialize + DeserializeOwned + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
-        // A map keeps what it has in flight within bounds itself, so it waits for room.
-        let handle = ProcessPoolHandle { patience: Patience::Always, ..self.clone() };
-        let submit = move |chunk| handle.submit_chunk(function, chunk);
-        Map::new(options, self.max_workers(), items.into_iter(), submit)
-    }
-
-    fn submit_chunk<A, R>(&self, function: fn(A) -> R, mut chunk: Chunk<A>) -> Future<ChunkOf<R>>
-    where
-        A: Serialize + DeserializeOwned + 'static,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
-        // Items that cannot be encoded stay here, and their errors are put where they belong.
-        let mut errors = Vec::new();
-        let mut items = Vec::new();
-        let mut kept = Kept::default();
-        for (index, item) in std::mem::take(&mut chunk.items.0).into_iter().enumerate() {
-            let mut bytes = Vec::new();
-            match encode_contained(&item, &mut bytes) {
-                Ok(of_item) => {
-                    items.push(bytes);
-                    kept.extend(of_item);
-                }
-                Err(error) => errors.push((index, error)),
-            }
-            task::contain(|| drop(item));
-        }
-        let label = self.options.label.clone().map(Arc::from);
-        let decode = move |bytes: &[u8]| decode_chunk(bytes, errors, label.as_ref());
-        let call = self.encode(code::call_chunk(function), &(chunk.stride, items));
-        match call {
-            Ok(mut call) => {
-                call.kept.extend(kept);
-                self.enqueue_or_fail(call, decode)
-            }
-            Err(error) => self.failed(error),
-        }
-    }
-
     /// Submits a call of code that takes this argument.
     fn send<A, R>(&self, code: Result<Code, TransferError>, argument: &A) -> Future<R>
     where
@@ -321,14 +303,25 @@ impl<S: 'static> ProcessPoolHandle<S> {
         }
     }
 
-    fn encode<A: Serialize>(
+    pub(super) fn encode<A: Serialize>(
+        &self,
+        code: Result<Code, TransferError>,
+        argument: &A,
+    ) -> Result<Call, TaskErrorKind> {
+        let mut call = self.encode_bare(code, argument)?;
+        self.capture_context()?.add_to(&mut call);
+        Ok(call)
+    }
+
+    /// A call without the context of whoever submits it.
+    pub(super) fn encode_bare<A: Serialize>(
         &self,
         code: Result<Code, TransferError>,
         argument: &A,
     ) -> Result<Call, TaskErrorKind> {
         let code = code.map_err(TaskErrorKind::NotTransferred)?;
         let mut bytes = Vec::new();
-        let mut kept = encode_contained(argument, &mut bytes)?;
+        let kept = encode_contained(argument, &mut bytes)?;
         let most = self.pool.settings.max_message;
         if bytes.len() > most {
             return Err(not_encoded(format!(
@@ -336,18 +329,21 @@ impl<S: 'static> ProcessPoolHandle<S> {
                 bytes.len()
             )));
         }
-        let context = match &self.pool.settings.context {
-            None => None,
-            Some((code, capture)) => {
-                let (captured, kept_for_it) = capture().map_err(not_encoded)?;
-                kept.extend(kept_for_it);
-                Some((*code, captured))
-            }
-        };
-        Ok(Call { code, argument: Payload::new(bytes), context, kept })
+        Ok(Call { code, argument: Payload::new(bytes), context: None, kept })
     }
 
-    fn enqueue_or_fail<R, D>(&self, call: Call, decode: D) -> Future<R>
+    /// What the pool's context hook captures on this thread.
+    pub(super) fn capture_context(&self) -> Result<Captured, TaskErrorKind> {
+        match &self.pool.settings.context {
+            None => Ok(Captured(None)),
+            Some((code, capture)) => {
+                let (bytes, kept) = capture().map_err(not_encoded)?;
+                Ok(Captured(Some((*code, bytes, kept))))
+            }
+        }
+    }
+
+    pub(super) fn enqueue_or_fail<R, D>(&self, call: Call, decode: D) -> Future<R>
     where
         R: Send + 'static,
         D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
@@ -373,15 +369,19 @@ impl<S: 'static> ProcessPoolHandle<S> {
     {
         let (producer, handle) = promised(self.pool.id, self.extras.clone());
         let job = JobOf::boxed(call, producer, decode);
-        let terms = Terms { priority: self.options.priority, retries: self.retries };
-        match self.pool.submit(job, terms, patience) {
+        match self.enqueue_job(job, patience) {
             Ok(()) => Ok(Future::new(handle)),
             Err(refused) => Err((refused, Future::new(handle))),
         }
     }
 
+    pub(super) fn enqueue_job(&self, job: Job, patience: Patience) -> Result<(), Refused> {
+        let terms = Terms { priority: self.options.priority, retries: self.retries };
+        self.pool.submit(job, terms, patience)
+    }
+
     /// A future that has failed.
-    fn failed<R: Send + 'static>(&self, kind: TaskErrorKind) -> Future<R> {
+    pub(super) fn failed<R: Send + 'static>(&self, kind: TaskErrorKind) -> Future<R> {
         let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras.clone());
         let error = producer.task().error(kind);
         let _ = producer.conclude(Err(error));
@@ -389,6 +389,15 @@ impl<S: 'static> ProcessPoolHandle<S> {
     }
 
     /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// executor.submit(|n| n + 1, 1).result()?;
+    /// assert_eq!(executor.stats().submitted(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.pool.stats()
     }
@@ -418,9 +427,31 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// # Errors
     ///
     /// [`BuildError`] if it is zero, or too many; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// executor.resize(3)?;
+    /// assert_eq!(executor.max_workers(), 3);
+    /// assert!(executor.resize(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
         self.pool.resize(check_workers(max_workers, MAX_WORKERS)?);
         Ok(())
+    }
+}
+
+/// The context of whoever submitted a call, if the pool carries one.
+pub(super) struct Captured(Option<(Code, Arc<[u8]>, Kept)>);
+
+impl Captured {
+    pub(super) fn add_to(self, call: &mut Call) {
+        if let Some((code, bytes, kept)) = self.0 {
+            call.context = Some((code, bytes));
+            call.kept.extend(kept);
+        }
     }
 }
 
@@ -429,43 +460,16 @@ fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
 }
 
 /// Encodes a value, which is the user's code and may panic, and gives what it refers to.
-fn encode_contained<A: Serialize>(value: &A, into: &mut Vec<u8>) -> Result<Kept, TaskErrorKind> {
+pub(super) fn encode_contained<A: Serialize>(
+    value: &A,
+    into: &mut Vec<u8>,
+) -> Result<Kept, TaskErrorKind> {
     let (encoded, kept) = for_call(|| task::catch(|| code::encode(value, into)));
     match encoded {
         Ok(Ok(())) => Ok(kept),
         Ok(Err(error)) => Err(not_encoded(error)),
         Err(panic) => Err(TaskErrorKind::Panicked(panic)),
     }
-}
-
-fn decode_chunk<R: DeserializeOwned>(
-    bytes: &[u8],
-    errors: Vec<(usize, TaskErrorKind)>,
-    label: Option<&Arc<str>>,
-) -> Result<ChunkOf<R>, TransferError> {
-    let decoded: Result<ChunkOutcome<'_>, _> = postcard::from_bytes(bytes);
-    let (elapsed, outcomes): (Duration, _) =
-        decoded.map_err(|error| TransferError::new(TransferStage::DecodeResult, error))?;
-    let error = |kind| Err(TaskError::labelled(kind, label.cloned()));
-    let mut results: Vec<Result<R, TaskError>> = Vec::with_capacity(outcomes.len() + errors.len());
-    for outcome in outcomes {
-        results.push(match outcome {
-            // Decoding is the user's code, and may panic: for this item only.
-            ItemOutcome::Value(bytes) => match task::catch(|| decode_result(bytes)) {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(fault)) => error(TaskErrorKind::NotTransferred(fault)),
-                Err(panic) => error(TaskErrorKind::Panicked(panic)),
-            },
-            ItemOutcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
-            ItemOutcome::NotTransferred(stage, cause) => {
-                error(TaskErrorKind::NotTransferred(TransferError::new(stage.into(), cause)))
-            }
-        });
-    }
-    for (index, kind) in errors {
-        results.insert(index.min(results.len()), error(kind));
-    }
-    Ok(ChunkOf { results: Each(results), elapsed })
 }
 
 fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {

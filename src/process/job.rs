@@ -118,7 +118,7 @@ impl Finished {
 
 impl From<Panic> for TaskPanic {
     fn from(panic: Panic) -> Self {
-        TaskPanic::remote(panic.message, panic.place, panic.backtrace)
+        TaskPanic::remote(panic.message, panic.location, panic.backtrace)
     }
 }
 

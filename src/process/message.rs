@@ -80,7 +80,7 @@ pub(super) fn cut(mut text: String) -> String {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Panic {
     pub(super) message: String,
-    pub(super) place: Option<String>,
+    pub(super) location: Option<String>,
     pub(super) backtrace: Option<String>,
 }
 
@@ -106,6 +106,8 @@ pub(super) struct DoneHead {
     pub(super) nanoseconds: u64,
     /// The worker has more memory than it may keep.
     pub(super) is_too_large: bool,
+    /// The call is to be tried again, if it has retries.
+    pub(super) has_failed: bool,
     pub(super) outcome: Outcome,
 }
 

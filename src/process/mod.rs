@@ -9,6 +9,7 @@ mod handle;
 mod job;
 mod line;
 mod machine;
+mod map;
 mod message;
 mod page;
 mod payload;
@@ -20,7 +21,9 @@ mod shared;
 mod shutdown;
 mod slots;
 mod state;
+mod then;
 mod view;
+mod words;
 mod worker;
 
 pub use bootstrap::init;
@@ -29,7 +32,7 @@ pub use handle::ProcessPoolHandle;
 pub use machine::OnWorkerDeath;
 pub use shared::{Plain, SharedCounter, SharedData, StopFlag};
 pub use view::{WorkerInfo, WorkerState};
-pub use worker::{attempt, worker_index};
+pub use worker::worker_index;
 
 use crate::error::BuildError;
 use crate::executor::{Executor, Map, MapOptions, Portable, TaskOptions};
@@ -93,6 +96,16 @@ impl ProcessPoolExecutor {
     ///
     /// [`BuildError`] if `max_workers` is zero or too many, or if this executable cannot be started
     /// as a worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{BuildError, ProcessPoolExecutor};
+    ///
+    /// assert_eq!(ProcessPoolExecutor::new(2)?.max_workers(), 2);
+    /// assert!(matches!(ProcessPoolExecutor::new(0), Err(BuildError::ZeroWorkers)));
+    /// # Ok::<(), BuildError>(())
+    /// ```
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {
         Self::builder().max_workers(max_workers).build()
     }
@@ -109,6 +122,16 @@ impl<S: 'static> ProcessPoolExecutor<S> {
     }
 
     /// A handle that can be cloned and sent elsewhere. It does not keep the executor going.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let handle = executor.handle();
+    /// let elsewhere = std::thread::spawn(move || handle.submit(|n| n + 1, 41).result());
+    /// assert_eq!(elsewhere.join().unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> ProcessPoolHandle<S> {
         self.handle.clone()
     }

@@ -89,7 +89,7 @@ impl Pool {
         patience: Patience,
     ) -> Result<(), Refused> {
         let Some(bound) = &self.bound else {
-            self.act(self.enter(job, terms)?);
+            self.act(self.enter(job, terms, patience)?);
             return Ok(());
         };
         job.has_room = true;
@@ -97,9 +97,10 @@ impl Pool {
         let mut entered = Ok(());
         let admission = bound.admit(
             patience,
-            || self.refusal().is_some(),
+            || !self.takes(&self.state.lock(), patience),
             || {
-                entered = outside.take().map_or(Ok(()), |job| self.enter(job, terms).map(drop));
+                let enter = |job| self.enter(job, terms, patience).map(drop);
+                entered = outside.take().map_or(Ok(()), enter);
                 entered.is_ok()
             },
         );
@@ -119,11 +120,16 @@ impl Pool {
     }
 
     /// Puts a job into the books. What follows from it is still to be done.
-    fn enter(&self, mut job: Job, terms: Terms) -> Result<MutexGuard<'_, State>, Refused> {
+    fn enter(
+        &self,
+        mut job: Job,
+        terms: Terms,
+        patience: Patience,
+    ) -> Result<MutexGuard<'_, State>, Refused> {
         let mut state = self.state.lock();
         let refused = |refusal, job| Refused { refusal, job };
-        if let Some(refusal) = state.refusal() {
-            return Err(refused(refusal, job));
+        if !self.takes(&state, patience) {
+            return Err(refused(state.refusal().unwrap_or(Refusal::ShutDown), job));
         }
         // Under the lock, so that it goes off when the job is there, and is known to whoever
         // begins it.
@@ -139,6 +145,13 @@ impl Pool {
         let id = job.task().address();
         state.machine.submit(id, job, terms.priority, terms.retries);
         Ok(state)
+    }
+
+    /// Whether the pool takes one more. A closed one still takes what goes on with a task that has
+    /// come back on this very thread, whose worker is not gone yet.
+    fn takes(&self, state: &State, patience: Patience) -> bool {
+        let may_continue = patience == Patience::Continuation && self.is_own_thread();
+        state.machine.is_open() || (may_continue && state.machine.may_continue())
     }
 
     /// Sees that the task fails in time if it has to begin within some time and does not.
@@ -289,12 +302,9 @@ impl Pool {
         call: Returned,
         finished: &mut VecDeque<Finished>,
     ) -> bool {
-        let Returned { head: DoneHead { ticket, nanoseconds, is_too_large, outcome }, reply } =
-            call;
-        let how = match outcome {
-            Outcome::Panicked(_) => Return::Failed,
-            _ => Return::Succeeded,
-        };
+        let Returned { head, reply } = call;
+        let DoneHead { ticket, nanoseconds, is_too_large, has_failed, outcome } = head;
+        let how = if has_failed { Return::Failed } else { Return::Succeeded };
         let (ticket, duration) = (Ticket::of_parts(ticket), Duration::from_nanos(nanoseconds));
         let task = state.machine.task_of(worker, ticket);
         if let Some(job) = task.and_then(|id| state.machine.job_mut(id)) {

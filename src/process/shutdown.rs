@@ -93,6 +93,18 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// # Python
     ///
     /// `terminate_workers()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ProcessPoolExecutor::new(1)?;
+    /// let future = executor.submit(|()| loop {}, ());
+    /// while !future.running() { std::thread::yield_now() }
+    /// executor.terminate_workers();
+    /// let result: Result<(), _> = future.result();
+    /// assert!(result.unwrap_err().worker_death().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn terminate_workers(&self) {
         self.pool().close(true);
         self.pool().end_all(false);

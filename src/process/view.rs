@@ -49,6 +49,10 @@ impl Pool {
 }
 
 /// A worker of a process pool, from [`workers`](crate::ProcessPoolHandle::workers).
+///
+/// # Examples
+///
+/// See [`workers`](crate::ProcessPoolHandle::workers).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerInfo {

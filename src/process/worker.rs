@@ -8,6 +8,7 @@
 use super::bootstrap::Marker;
 use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, header};
+use super::machine::Return;
 use super::message::{
     CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
     put_message, read_message,
@@ -41,10 +42,6 @@ static MAX_DEPTH: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// One more than the worker's index; zero in an ordinary process.
 static INDEX: AtomicUsize = AtomicUsize::new(0);
 
-thread_local! {
-    static ATTEMPT: Cell<u32> = const { Cell::new(0) };
-}
-
 /// How many pools stand above this process, and how many may if one of them has said so.
 pub(super) fn depth() -> (usize, usize) {
     // ORDERING: relaxed; written before the first task begins, by the thread that runs it or starts
@@ -69,16 +66,6 @@ pub(super) fn depth() -> (usize, usize) {
 pub fn worker_index() -> Option<usize> {
     // ORDERING: relaxed, as in `depth`.
     INDEX.load(Ordering::Relaxed).checked_sub(1)
-}
-
-/// How often the running task has been begun on a worker process, this time included; zero
-/// elsewhere.
-///
-/// # Examples
-///
-/// See [`ProcessPoolHandle::retrying`](crate::ProcessPoolHandle::retrying).
-pub fn attempt() -> u32 {
-    ATTEMPT.get()
 }
 
 /// Is a worker until its end.
@@ -265,7 +252,7 @@ impl Worker {
         let Ok((head, _)) = head_of(&body) else {
             leave("the parent sent a call that cannot be decoded");
         };
-        let (parts, attempt) = (head.ticket, head.attempt);
+        let parts = head.ticket;
         let label = head.label.map(Arc::from);
         let ticket = Ticket::of_parts(parts);
         if !self.page.slots().claim(ticket) {
@@ -277,14 +264,12 @@ impl Worker {
             self.send(&frame);
             frame.clear();
         }
-        ATTEMPT.set(attempt);
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
-        let (outcome, result) = run(label, body, self.configure.parent);
+        let (outcome, how, result) = run(label, body, self.configure.parent);
         let ended = Instant::now();
         let nanoseconds = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
         self.host.current.set(None);
-        ATTEMPT.set(0);
 
         let (outcome, result) = match result.len() {
             length if length > self.configure.most => {
@@ -303,7 +288,8 @@ impl Worker {
             (Outcome::Value(_), Some(file)) => (Outcome::Value(file.place()), Vec::new()),
             (outcome, _) => (outcome, result),
         };
-        let done = DoneHead { ticket: parts, nanoseconds, is_too_large, outcome };
+        let has_failed = how == Return::Failed;
+        let done = DoneHead { ticket: parts, nanoseconds, is_too_large, has_failed, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
         if large.is_none() && self.page.ring().put(&frame, &result) {
@@ -368,7 +354,7 @@ struct Running {
 }
 
 impl Body for Running {
-    type Output = Result<Vec<u8>, Fault>;
+    type Output = Result<(Return, Vec<u8>), Fault>;
     type Guard = ();
 
     fn guard(&mut self) {}
@@ -381,20 +367,20 @@ impl Body for Running {
         })?;
         let argument = arrived.bytes();
         let mut result = Vec::new();
-        match head.context {
-            None => code::enter(head.code, argument, &mut result)?,
+        let mut call =
+            || task::at_attempt(head.attempt, || code::enter(head.code, argument, &mut result));
+        let how = match head.context {
+            None => call()?,
             Some((context, captured)) => {
                 let mut outcome = None;
-                code::within(context, captured, &mut || {
-                    outcome = Some(code::enter(head.code, argument, &mut result));
-                })?;
+                code::within(context, captured, &mut || outcome = Some(call()))?;
                 match outcome {
                     Some(outcome) => outcome?,
                     None => panic!("the context hook returned without having called the task"),
                 }
             }
-        }
-        Ok(result)
+        };
+        Ok((how, result))
     }
 }
 
@@ -402,19 +388,20 @@ fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
     read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
 }
 
-fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Vec<u8>) {
+fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Return, Vec<u8>) {
     let extras = Extras { label, ..Extras::default() };
     let (task, handle) =
         Fresh::new(Running { frame, parent }, OwnerId::NOBODY, extras.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
-    match handle.take() {
-        Ok(Ok(result)) => (Outcome::Value(Where::Here), result),
-        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Vec::new()),
-        Err(error) if error.is_cancelled() => (Outcome::Cancelled, Vec::new()),
-        Err(error) => (Outcome::Panicked(describe(&error)), Vec::new()),
-    }
+    let (outcome, how) = match handle.take() {
+        Ok(Ok((how, result))) => return (Outcome::Value(Where::Here), how, result),
+        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Return::Succeeded),
+        Err(error) if error.is_cancelled() => (Outcome::Cancelled, Return::Succeeded),
+        Err(error) => (Outcome::Panicked(describe(&error)), Return::Failed),
+    };
+    (outcome, how, Vec::new())
 }
 
 /// A panic, so that it can be told to the parent.
@@ -422,10 +409,10 @@ pub(super) fn describe(error: &TaskError) -> Panic {
     match error.kind() {
         TaskErrorKind::Panicked(panic) => Panic {
             message: cut(panic.message().to_owned()),
-            place: panic.place().map(str::to_owned),
+            location: panic.location().map(str::to_owned),
             backtrace: panic.backtrace().map(|it| cut(it.to_owned())),
         },
-        _ => Panic { message: cut(error.to_string()), place: None, backtrace: None },
+        _ => Panic { message: cut(error.to_string()), location: None, backtrace: None },
     }
 }
 

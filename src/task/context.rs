@@ -39,6 +39,10 @@ pub(crate) trait Host {
 
 const_thread_local! { static HOST: RefCell<Option<Rc<dyn Host>>> = RefCell::new(None) }
 const_thread_local! { static CURRENT: Cell<Option<NonNull<Header>>> = Cell::new(None) }
+const_thread_local! {
+    /// Of a task that may be repeated: which it is, and how often it has been begun.
+    static ATTEMPT: Cell<(Option<NonNull<Header>>, u32)> = Cell::new((None, 0))
+}
 
 /// Makes this thread a worker, or an ordinary thread again.
 pub(crate) fn set_host(host: Option<Rc<dyn Host>>) {
@@ -169,6 +173,47 @@ pub fn cancellation_requested() -> bool {
 /// ```
 pub fn current_label() -> Option<String> {
     current(|task| task.label().map(|label| label.to_string())).flatten()
+}
+
+/// Runs `code` as such an attempt of the current task.
+pub(crate) fn at_attempt<R>(attempt: u32, code: impl FnOnce() -> R) -> R {
+    struct Before((Option<NonNull<Header>>, u32));
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ATTEMPT.with(|slot| slot.set(self.0));
+        }
+    }
+    let now = (CURRENT.with(Cell::get), attempt);
+    let _before = Before(ATTEMPT.with(|slot| slot.replace(now)));
+    code()
+}
+
+/// How often the task that this thread is running has been begun, this time included: more than
+/// one only for a task that is being [retried](crate::ThreadPoolHandle::retrying). Zero outside a
+/// task.
+///
+/// # Python
+///
+/// There is no counterpart.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{ThreadPoolExecutor, attempt};
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let third_time = executor.retrying(2).submit(|()| { assert_eq!(attempt(), 3); attempt() }, ());
+/// assert_eq!(third_time.result()?, 3);
+/// assert_eq!(executor.spawn(attempt).result()?, 1);
+/// assert_eq!(attempt(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn attempt() -> u32 {
+    match (CURRENT.with(Cell::get), ATTEMPT.with(Cell::get)) {
+        (None, _) => 0,
+        (task, (of, attempt)) if task == of => attempt,
+        _ => 1,
+    }
 }
 
 /// Marks a long block within a task: while `code` runs, another thread may stand in for this

@@ -16,8 +16,8 @@ mod waiters;
 mod model_tests;
 
 pub(crate) use cell::{Body, End};
-pub(crate) use context::{Blocking, Host, help, host_owner, set_host, while_blocked};
-pub use context::{block_in_place, cancellation_requested, current_label};
+pub(crate) use context::{Blocking, Host, at_attempt, help, host_owner, set_host, while_blocked};
+pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use deliver::one_after_the_other;
 pub(crate) use derived::Stop;
 pub(crate) use extras::{Extras, Source, Unobserved};

@@ -1,8 +1,8 @@
 //! Keeps a panic of user code from going any further, and remembers where it happened.
 //!
-//! `catch_unwind` tells what was thrown but not where. The place is known only to the panic hook,
+//! `catch_unwind` tells what was thrown but not where. The location is known only to the panic hook,
 //! so the first executor of a program wraps the hook that is there: while a task runs, the wrapper
-//! notes the place and then calls the hook that it wraps, so that messages appear as ever.
+//! notes the location and then calls the hook that it wraps, so that messages appear as ever.
 
 use crate::error::{TaskError, TaskErrorKind, TaskPanic};
 use crate::sync::global::Once;
@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 struct Origin {
     /// What was said, if it was text. A panic that says something else was not raised there.
     message: Option<String>,
-    place: Option<String>,
+    location: Option<String>,
     backtrace: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn install_hook() {
                 let backtrace = Backtrace::capture();
                 let origin = Origin {
                     message: text_of(panic.payload()).map(str::to_owned),
-                    place: panic.location().map(ToString::to_string),
+                    location: panic.location().map(ToString::to_string),
                     backtrace: (backtrace.status() == BacktraceStatus::Captured)
                         .then(|| backtrace.to_string()),
                 };
@@ -63,8 +63,8 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, TaskPanic> {
     result.map_err(|payload| {
         // A task may catch one panic and then resume another, which the hook is not told of.
         let origin = origin.filter(|it| it.message.as_deref() == text_of(&*payload));
-        let (place, backtrace) = origin.map_or((None, None), |it| (it.place, it.backtrace));
-        TaskPanic::new(payload, place, backtrace)
+        let (location, backtrace) = origin.map_or((None, None), |it| (it.location, it.backtrace));
+        TaskPanic::new(payload, location, backtrace)
     })
 }
 

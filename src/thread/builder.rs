@@ -73,6 +73,17 @@ impl<S: 'static> ThreadPoolBuilder<S> {
 
     /// Threads are named `prefix_0`, `prefix_1`, … Default: `ThreadPool-N`, with a number of the
     /// pool. The operating system shows the first 15 bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().thread_name_prefix("fetch").build()?;
+    /// let name = executor.spawn(|| std::thread::current().name().map(str::to_owned)).result()?;
+    /// assert_eq!(name.as_deref(), Some("fetch_0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.settings.thread_name_prefix = prefix.into();
         self
@@ -92,6 +103,21 @@ impl<S: 'static> ThreadPoolBuilder<S> {
 
     /// How many tasks may wait in the queue, and what `submit` does about one more. The bound is
     /// never exceeded, and a cancelled task does not count. Default: there is no bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ThreadPoolExecutor, WhenFull};
+    ///
+    /// let builder = ThreadPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.queue_capacity(100, WhenFull::Block).build()?;
+    /// // Reads no further ahead than the queue is long.
+    /// let futures: Vec<_> = (0..1000).map(|n| executor.submit(|n| n + 1, n)).collect();
+    /// assert_eq!(futures.into_iter().filter_map(|it| it.result().ok()).sum::<u32>(), 500_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Zero is a [`BuildError`] of [`build`](Self::build).
     pub fn queue_capacity(mut self, tasks: usize, when_full: WhenFull) -> Self {
         self.settings.capacity = Some(tasks);
         self.settings.when_full = when_full;
@@ -133,6 +159,18 @@ impl<S: 'static> ThreadPoolBuilder<S> {
 
     /// Like [`initializer`](Self::initializer), for one that can fail; its error breaks the
     /// executor and is found as the [`BrokenCause`](crate::BrokenCause) in every affected future.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let builder = ThreadPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.try_initializer(|| "seven".parse::<u32>()).build()?;
+    /// let error = executor.submit_with_state(|number, n| *number + n, 1).result().unwrap_err();
+    /// assert!(error.is_broken());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_initializer<N, E, F>(mut self, initializer: F) -> ThreadPoolBuilder<N>
     where
         N: 'static,
@@ -153,6 +191,26 @@ impl<S: 'static> ThreadPoolBuilder<S> {
 
     /// Is given each worker's state when its thread ends. A panic in it is reported by the panic
     /// hook and goes no further. Default: the state is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// use std::sync::mpsc;
+    ///
+    /// let (counts, all_counts) = mpsc::channel();
+    /// let executor = ThreadPoolExecutor::builder()
+    ///     .max_workers(2)
+    ///     .initializer(|| 0)
+    ///     .finalizer(move |count: u32| drop(counts.send(count)))
+    ///     .build()?;
+    /// for _ in 0..10 {
+    ///     executor.submit_with_state(|count, ()| *count += 1, ());
+    /// }
+    /// drop(executor);
+    /// assert_eq!(all_counts.iter().sum::<u32>(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn finalizer(mut self, finalizer: impl Fn(S) + Send + Sync + 'static) -> Self {
         self.settings.finalizer = Some(Box::new(move |state| {
             if let Ok(state) = state.downcast::<S>() {
@@ -204,6 +262,22 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
     /// drops the future or ends the task. Default: nothing, but panics are reported by the panic
     /// hook as ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// use std::sync::mpsc;
+    ///
+    /// let (failures, has_failed) = mpsc::channel();
+    /// let executor = ThreadPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .on_unobserved_failure(move |error| drop(failures.send(error.to_string())))
+    ///     .build()?;
+    /// drop(executor.submit(|()| -> u32 { panic!("nobody looks") }, ()));
+    /// assert!(has_failed.recv()?.ends_with("nobody looks"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_unobserved_failure(
         mut self,
         hook: impl Fn(&TaskError) + Send + Sync + 'static,
@@ -224,6 +298,10 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// # Errors
     ///
     /// A [`BuildError`] that names the setting which cannot be.
+    ///
+    /// # Examples
+    ///
+    /// See [`ThreadPoolBuilder`].
     pub fn build(mut self) -> Result<ThreadPoolExecutor<S>, BuildError> {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
 

@@ -77,19 +77,16 @@ impl<S: 'static> ThreadPoolHandle<S> {
         ThreadPoolHandle { extras, priority, ..self.clone() }
     }
 
-    /// A way to submit calls that are repeated if they fail; see [`Retrying`].
+    /// A way to submit calls that are repeated, up to `retries` times each, if they fail; see
+    /// [`Retrying`].
     ///
     /// # Examples
     ///
     /// ```
     /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
-    /// use std::sync::atomic::{AtomicU32, Ordering};
-    /// static CALLS: AtomicU32 = AtomicU32::new(0);
+    /// use concurrent_futures::attempt;
     ///
-    /// let future = executor.retrying(2).submit(
-    ///     |limit| assert!(CALLS.fetch_add(1, Ordering::Relaxed) >= limit, "not yet"),
-    ///     2,
-    /// );
+    /// let future = executor.retrying(2).submit(|least| assert!(attempt() >= least, "not yet"), 3);
     /// assert!(future.result().is_ok()); // at the third attempt
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -358,6 +355,18 @@ impl<S: 'static> ThreadPoolHandle<S> {
     }
 
     /// Like [`map`](Self::map), in the way that the options say.
+    ///
+    /// Blocks if the options ask for [`eager`](MapOptions::eager) submission and the queue is bounded and full;
+    /// the iterator's `next` blocks until a result is there.
+    ///
+    /// # Python
+    ///
+    /// `map(fn, *iterables, timeout=, chunksize=, buffersize=)`. There is one input, which the caller zips;
+    /// without options it is read as results are taken, and the size of chunks is found by measuring.
+    ///
+    /// # Examples
+    ///
+    /// See [`MapOptions`].
     pub fn map_with<F, A, R, I>(
         &self,
         options: MapOptions,
@@ -417,6 +426,27 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// # Errors
     ///
     /// The body's own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let numbers = ["1", "2", "three"];
+    /// let sum = executor.try_scope(|scope| {
+    ///     let futures = numbers.map(|text| scope.spawn(move || text.parse::<u32>()));
+    ///     let mut sum = 0;
+    ///     for future in futures {
+    ///         sum += future.result().expect("no task panics")?;
+    ///     }
+    ///     Ok::<_, std::num::ParseIntError>(sum)
+    /// });
+    /// assert!(sum.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`scope`](Self::scope).
     pub fn try_scope<'env, T, E>(
         &self,
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> Result<T, E>,

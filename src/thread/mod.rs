@@ -107,6 +107,16 @@ impl<S: 'static> ThreadPoolExecutor<S> {
 
     /// A handle that can be cloned and sent elsewhere, into tasks for instance. It does not keep the
     /// executor going.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let handle = executor.handle();
+    /// let elsewhere = std::thread::spawn(move || handle.submit(|n| n + 1, 41).result());
+    /// assert_eq!(elsewhere.join().unwrap()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> ThreadPoolHandle<S> {
         self.handle.clone()
     }

@@ -10,13 +10,18 @@ use std::panic::resume_unwind;
 /// [`retrying`](ThreadPoolHandle::retrying).
 ///
 /// A call is repeated at once, on the same worker, until it succeeds or its retries are used up;
-/// the last failure is the one that counts. A call that has been asked to stop, by its timeout for
-/// instance, is not repeated. What is repeated must be callable more than once, with a clone of its
-/// argument each time, which the compiler checks.
+/// the last failure is the one that counts. [`attempt`](crate::attempt) tells it how often it has
+/// been begun. All attempts together are one task, with one timeout. A call that has been asked to
+/// stop, by its timeout for instance, is not repeated. What is repeated must be callable more than
+/// once, with a clone of its argument each time, which the compiler checks.
 ///
 /// # Python
 ///
 /// There is no counterpart.
+///
+/// # Examples
+///
+/// See [`retrying`](ThreadPoolHandle::retrying).
 #[derive(Debug, Clone)]
 pub struct Retrying<S = ()> {
     handle: ThreadPoolHandle<S>,
@@ -28,7 +33,12 @@ impl<S: 'static> Retrying<S> {
         Retrying { handle, retries }
     }
 
-    /// Submits the call `function(argument)`, which is repeated if it panics.
+    /// Submits the call `function(argument)`, which is repeated if it panics. Blocks only if the
+    /// queue is bounded and full, as its policy says.
+    ///
+    /// # Examples
+    ///
+    /// See [`retrying`](ThreadPoolHandle::retrying).
     pub fn submit<F, A, R>(&self, mut function: F, argument: A) -> Future<R>
     where
         F: FnMut(A) -> R + Send + 'static,
@@ -36,25 +46,13 @@ impl<S: 'static> Retrying<S> {
         R: Send + 'static,
     {
         let retries = self.retries;
-        self.handle.submit(
-            move |argument: A| {
-                for _ in 0..retries {
-                    match task::catch(|| function(argument.clone())) {
-                        Ok(value) => return value,
-                        Err(panic) if cancellation_requested() => {
-                            resume_unwind(panic.into_payload());
-                        }
-                        Err(panic) => discard(panic),
-                    }
-                }
-                function(argument)
-            },
-            argument,
-        )
+        let repeated = move |argument| repeat(retries, &mut function, argument, |_| false);
+        self.handle.submit(repeated, argument)
     }
 
     /// Submits the call `function(argument)`, which is repeated if it returns an `Err` or panics.
-    /// The future is [flattened](Future::flatten): the last `Err` is its failure.
+    /// The future is [flattened](Future::flatten): the last `Err` is its failure. Otherwise as
+    /// [`submit`](Self::submit).
     ///
     /// # Examples
     ///
@@ -73,20 +71,27 @@ impl<S: 'static> Retrying<S> {
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
     {
         let retries = self.retries;
-        let repeated = move |argument: A| {
-            for _ in 0..retries {
-                match task::catch(|| function(argument.clone())) {
-                    Ok(Err(error)) if cancellation_requested() => return Err(error),
-                    Err(panic) if cancellation_requested() => resume_unwind(panic.into_payload()),
-                    Ok(Ok(value)) => return Ok(value),
-                    Ok(Err(error)) => discard(error),
-                    Err(panic) => discard(panic),
-                }
-            }
-            function(argument)
-        };
+        let repeated = move |argument| repeat(retries, &mut function, argument, Result::is_err);
         self.handle.submit(repeated, argument).flatten()
     }
+}
+
+fn repeat<A: Clone, R>(
+    retries: u32,
+    mut function: impl FnMut(A) -> R,
+    argument: A,
+    has_failed: impl Fn(&R) -> bool,
+) -> R {
+    for attempt in 1..=retries {
+        let call = || task::at_attempt(attempt, || function(argument.clone()));
+        match task::catch(call) {
+            Ok(result) if !has_failed(&result) || cancellation_requested() => return result,
+            Err(panic) if cancellation_requested() => resume_unwind(panic.into_payload()),
+            Ok(result) => discard(result),
+            Err(panic) => discard(panic),
+        }
+    }
+    task::at_attempt(retries.saturating_add(1), || function(argument))
 }
 
 /// Drops a failure that another try follows. It is the caller's own, and may panic as it goes; the

@@ -211,6 +211,22 @@ impl<'scope> Scope<'scope, '_> {
 
     /// Cancels every task of the scope that has not begun, also those spawned from now on; how many
     /// it stopped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
+    /// let stopped = executor.scope(|scope| {
+    ///     let first = scope.spawn(|| while !concurrent_futures::cancellation_requested() {});
+    ///     while !first.running() { std::thread::yield_now() }
+    ///     let _second = scope.spawn(|| ());
+    ///     let stopped = scope.cancel();
+    ///     first.abort();
+    ///     stopped
+    /// });
+    /// assert_eq!(stopped, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) -> usize {
         self.shared.group.cancel()
     }

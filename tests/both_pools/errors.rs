@@ -1,13 +1,13 @@
 //! Failures: what they say, and what they cost.
 
 use crate::pools::{Handle, Pool};
-use concurrent_futures::{Executor, TaskErrorKind, TaskOptions, current_label};
+use concurrent_futures::{Executor, TaskErrorKind, TaskOptions, attempt, current_label};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 on_both_pools! {
-    a_panic_comes_back_with_message_and_place,
+    a_panic_comes_back_with_message_and_location,
     a_panic_with_a_formatted_message_comes_back,
     a_panic_costs_no_worker,
     an_err_is_a_value,
@@ -18,21 +18,25 @@ on_both_pools! {
     a_call_is_tried_again,
     the_last_failure_of_a_retried_call_counts,
     a_call_that_succeeds_is_not_tried_again,
+    a_call_that_gives_an_err_is_tried_again,
+    the_last_err_of_a_retried_call_counts,
+    an_err_is_a_value_for_a_call_that_is_not_asked_to_succeed,
+    a_task_knows_how_often_it_was_begun,
 }
 
 fn fail(n: u32) -> u32 {
     panic!("wanted: {n}")
 }
 
-fn a_panic_comes_back_with_message_and_place<P: Pool>(workers: usize) {
+fn a_panic_comes_back_with_message_and_location<P: Pool>(workers: usize) {
     let pool = P::new(workers);
     let error = pool.submit(|()| -> () { panic!("just so") }, ()).result().unwrap_err();
     let line = line!() - 1;
     assert!(error.is_panic(), "{error}");
     let TaskErrorKind::Panicked(panic) = error.kind() else { panic!("{error}") };
     assert_eq!(panic.message(), "just so");
-    let place = panic.place().expect("nobody has replaced the hook");
-    assert!(place.starts_with(&format!("{}:{line}:", file!())), "{place}");
+    let location = panic.location().expect("nobody has replaced the hook");
+    assert!(location.starts_with(&format!("{}:{line}:", file!())), "{location}");
 }
 
 fn a_panic_with_a_formatted_message_comes_back<P: Pool>(workers: usize) {
@@ -167,4 +171,36 @@ fn a_call_that_succeeds_is_not_tried_again<P: Pool>(workers: usize) {
     assert_eq!(future.result().unwrap(), 1);
     pool.shutdown(true, false);
     assert_eq!(file.tries(), 1);
+}
+
+fn succeeds_at(least: u32) -> Result<u32, String> {
+    if attempt() < least { Err(format!("attempt {}", attempt())) } else { Ok(attempt()) }
+}
+
+fn a_call_that_gives_an_err_is_tried_again<P: Pool>(workers: usize) {
+    let pool = P::new(workers);
+    assert_eq!(pool.try_call_retrying(5, succeeds_at, 3).result().unwrap(), 3);
+}
+
+fn the_last_err_of_a_retried_call_counts<P: Pool>(workers: usize) {
+    let pool = P::new(workers);
+    let error = pool.try_call_retrying(2, succeeds_at, 9).result().unwrap_err();
+    assert_eq!(error.to_string(), "task failed: attempt 3");
+}
+
+fn an_err_is_a_value_for_a_call_that_is_not_asked_to_succeed<P: Pool>(workers: usize) {
+    let pool = P::new(workers);
+    let result = pool.submit_retrying(2, succeeds_at, 9).result().unwrap();
+    assert_eq!(result, Err("attempt 1".to_owned()));
+}
+
+fn a_task_knows_how_often_it_was_begun<P: Pool>(workers: usize) {
+    let pool = P::new(workers);
+    let tells = |least| {
+        assert!(attempt() >= least, "not yet");
+        attempt()
+    };
+    assert_eq!(pool.submit_retrying(5, tells, 4).result().unwrap(), 4);
+    assert_eq!(pool.submit(tells, 1).result().unwrap(), 1, "the next one begins anew");
+    assert_eq!(attempt(), 0);
 }

@@ -32,8 +32,10 @@ macro_rules! on_both_pools {
     };
 }
 
+mod any_executor;
 mod callbacks;
 mod cancelling;
+mod chains;
 mod errors;
 mod hooks;
 mod map;

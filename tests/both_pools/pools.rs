@@ -65,6 +65,14 @@ pub(crate) trait Handle: Executor + Clone + Send + Sync + 'static {
         function: fn(A) -> R,
         argument: A,
     ) -> Future<R>;
+    fn try_call_retrying<A: Portable + Clone, R: Portable>(
+        &self,
+        retries: u32,
+        function: fn(A) -> Result<R, String>,
+        argument: A,
+    ) -> Future<R>;
+    fn spawn<R: Portable>(&self, function: fn() -> R) -> Future<R>;
+    fn then<T: Portable, R: Portable>(&self, future: Future<T>, function: fn(T) -> R) -> Future<R>;
 }
 
 /// What a pool is built with.
@@ -212,6 +220,27 @@ macro_rules! handle {
                 argument: A,
             ) -> Future<R> {
                 self.retrying(retries).submit(function, argument)
+            }
+
+            fn try_call_retrying<A: Portable + Clone, R: Portable>(
+                &self,
+                retries: u32,
+                function: fn(A) -> Result<R, String>,
+                argument: A,
+            ) -> Future<R> {
+                self.retrying(retries).try_call(function, argument)
+            }
+
+            fn spawn<R: Portable>(&self, function: fn() -> R) -> Future<R> {
+                self.spawn(function)
+            }
+
+            fn then<T: Portable, R: Portable>(
+                &self,
+                future: Future<T>,
+                function: fn(T) -> R,
+            ) -> Future<R> {
+                self.then(future, function)
             }
         }
     };

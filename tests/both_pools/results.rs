@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 on_both_pools! {
     a_result_comes_back,
+    a_call_may_have_no_argument,
     each_result_stands_with_its_submission,
     submit_all_keeps_the_order_of_the_arguments,
     arguments_and_results_may_be_large,
@@ -25,6 +26,14 @@ fn a_result_comes_back<P: Pool>(workers: usize) {
     let pool = P::new(workers);
     let future = pool.submit(|(base, exponent)| u32::pow(base, exponent), (2, 8));
     assert_eq!(future.result().unwrap(), 256);
+}
+
+fn a_call_may_have_no_argument<P: Pool>(workers: usize) {
+    let pool = P::new(workers);
+    let calls: [fn() -> String; 2] = [String::new, || "said".to_owned()];
+    let said: Vec<_> = calls.map(|call| pool.spawn(call)).into();
+    let said: Vec<_> = said.into_iter().map(|it| it.result().unwrap()).collect();
+    assert_eq!(said, ["", "said"]);
 }
 
 fn each_result_stands_with_its_submission<P: Pool>(workers: usize) {

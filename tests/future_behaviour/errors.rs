@@ -47,8 +47,8 @@ fn a_panic_tells_its_message() {
 #[test]
 fn a_panic_tells_file_and_line() {
     let error = error_of(fails);
-    let place = panic_of(&error).place().expect("it was raised and not resumed");
-    assert!(place.starts_with(&format!("{}:{LINE}:", file!())), "{place}");
+    let location = panic_of(&error).location().expect("it was raised and not resumed");
+    assert!(location.starts_with(&format!("{}:{LINE}:", file!())), "{location}");
 }
 
 #[test]
@@ -93,11 +93,11 @@ fn a_resumed_panic_is_not_placed_where_another_was_caught() {
         resume_unwind(Box::new("from elsewhere"))
     });
     let panic = panic_of(&error);
-    assert_eq!((panic.message(), panic.place()), ("from elsewhere", None));
+    assert_eq!((panic.message(), panic.location()), ("from elsewhere", None));
 }
 
 #[test]
-fn the_text_of_a_panic_names_label_and_place() {
+fn the_text_of_a_panic_names_label_and_location() {
     let text = error_of(fails).to_string();
     let start = format!("task `page 7` panicked at {}:{LINE}:", file!());
     assert!(text.starts_with(&start) && text.ends_with(": no such page"), "{text}");

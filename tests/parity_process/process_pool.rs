@@ -80,14 +80,14 @@ fn test_map_chunksize() {
     });
 }
 
-/// P05, adapted: message and place of the worker's panic arrive.
+/// P05, adapted: message and location of the worker's panic arrive.
 #[test]
 fn test_traceback() {
     within(|| {
         let error = pool(1).submit(raise, "some words".to_owned()).result().unwrap_err();
         let TaskErrorKind::Panicked(panic) = error.kind() else { panic!("{error}") };
         assert_eq!(panic.message(), "some words");
-        assert!(panic.place().unwrap().contains("parity_process/main.rs:"), "{error}");
+        assert!(panic.location().unwrap().contains("parity_process/main.rs:"), "{error}");
     });
 }
 

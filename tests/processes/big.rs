@@ -9,9 +9,11 @@ use concurrent_futures::{
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
@@ -192,6 +194,68 @@ fn what_cannot_be_transferred_says_so_in_its_own_words() {
         fails_at(TransferStage::DecodeResult, "102 is more than 99", &error);
         assert_eq!(executor.submit(giving, 42).result().unwrap(), Picky(42));
         assert_eq!(process_of(&executor), process);
+    });
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Shape {
+    Unit,
+    Newtype(char),
+    Tuple(i8, i16),
+    Struct { long: i64, wide: u128 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Nothing;
+
+/// A part that fails, behind one of every kind that there is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Everything {
+    numbers: (bool, u16, u32, u64, i32, i128, f32, f64),
+    text: String,
+    shapes: Vec<Shape>,
+    options: [Option<u8>; 2],
+    nothing: ((), Nothing, Duration),
+    map: HashMap<String, Vec<Option<Picky>>>,
+}
+
+impl Everything {
+    fn with(picky: Picky) -> Self {
+        Everything {
+            numbers: (true, 60_000, 70_000, 1 << 40, -70_000, -1 << 100, 0.5, -0.25),
+            text: "ein Stück".to_owned(),
+            shapes: vec![
+                Shape::Unit,
+                Shape::Newtype('ü'),
+                Shape::Tuple(-1, -300),
+                Shape::Struct { long: -1, wide: 1 << 90 },
+            ],
+            options: [None, Some(255)],
+            nothing: ((), Nothing, Duration::from_nanos(1)),
+            map: HashMap::from([("picky".to_owned(), vec![None, Some(picky)])]),
+        }
+    }
+}
+
+/// However deep the part lies that fails.
+#[test]
+fn a_part_that_cannot_be_transferred_says_so_in_its_own_words() {
+    fn given(everything: Everything) -> usize {
+        everything.map.len()
+    }
+    fn giving(n: u32) -> (u8, Everything) {
+        (1, Everything::with(Picky(n)))
+    }
+    within(|| {
+        let executor = pool(1);
+        let given = |n| executor.submit(given, Everything::with(Picky(n))).result();
+        let giving = |n| executor.submit(giving, n).result();
+        fails_at(TransferStage::EncodeArgument, "7 is odd", &given(7).unwrap_err());
+        fails_at(TransferStage::DecodeArgument, "100 is more than 99", &given(100).unwrap_err());
+        fails_at(TransferStage::EncodeResult, "9 is odd", &giving(9).unwrap_err());
+        fails_at(TransferStage::DecodeResult, "102 is more than 99", &giving(102).unwrap_err());
+        assert_eq!(given(8).unwrap(), 1);
+        assert_eq!(giving(8).unwrap().0, 1);
     });
 }
 

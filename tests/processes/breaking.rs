@@ -193,7 +193,7 @@ fn an_initializers_error_is_told_with_its_text() {
 }
 
 #[test]
-fn an_initializers_panic_is_told_with_its_text_and_place() {
+fn an_initializers_panic_is_told_with_its_text_and_location() {
     within(|| {
         let (_, cause) = said_by(
             ProcessPoolExecutor::builder()

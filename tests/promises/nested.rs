@@ -2,8 +2,8 @@
 
 use crate::common::{BOUND, within};
 use concurrent_futures::{
-    CompletionQueue, ReturnWhen, ThreadPoolExecutor, ThreadPoolHandle, as_completed, first_success,
-    wait,
+    CompletionQueue, ReturnWhen, ThreadPoolExecutor, ThreadPoolHandle, as_completed, attempt,
+    first_success, wait,
 };
 
 /// Runs `task` on the only worker of a pool, with a handle of that pool.
@@ -190,4 +190,27 @@ fn more_waiting_tasks_than_workers() {
         let sum: u32 = futures.into_iter().map(|future| future.result().unwrap()).sum();
         assert_eq!(sum, 249_500);
     });
+}
+
+/// A retried task that runs another one while it waits keeps its own count of attempts.
+#[test]
+fn attempts_of_nested_tasks_are_counted_apart() {
+    let seen = on_the_only_worker(|pool| {
+        let own = pool.clone();
+        let outer = move |()| {
+            let plain = own.spawn(attempt).result().unwrap();
+            let inner = own.retrying(2).submit(
+                |()| {
+                    assert_eq!(attempt(), 3);
+                    attempt()
+                },
+                (),
+            );
+            let inner = inner.result().unwrap();
+            assert_eq!(attempt(), 2);
+            [plain, inner, attempt()]
+        };
+        pool.retrying(1).submit(outer, ()).result().unwrap()
+    });
+    assert_eq!(seen, [1, 3, 2]);
 }

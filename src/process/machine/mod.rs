@@ -203,6 +203,11 @@ impl<J> Machine<J> {
         self.phase == Phase::Closed && self.workers.is_empty()
     }
 
+    /// Whether, although closed, it can still run what goes on with a task that it has run.
+    pub(crate) fn may_continue(&self) -> bool {
+        !self.is_winding_up() && !self.is_gone()
+    }
+
     /// Whether what has not begun is not to begin any more.
     fn is_winding_up(&self) -> bool {
         self.is_broken || self.is_cancelling

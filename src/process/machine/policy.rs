@@ -16,6 +16,10 @@ pub(crate) struct Rules {
 }
 
 /// What a process pool does when one of its workers dies.
+///
+/// # Examples
+///
+/// See [`on_worker_death`](crate::ProcessPoolBuilder::on_worker_death).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnWorkerDeath {
