@@ -195,8 +195,9 @@ impl Race<'_> {
         let speed_up = if alone.is_some() { "speed-up" } else { "" };
         let processor = if is_time { "processor" } else { "" };
         let unit = scale.name;
+        let width = rows.iter().map(|row| row.contestant.name.len()).max().unwrap_or_default();
         println!(
-            "  {:32} {unit:>10} {:>10} {:>10} {processor:>10} {ratio:>12} {speed_up:>9}",
+            "  {:width$} {unit:>10} {:>10} {:>10} {processor:>10} {ratio:>12} {speed_up:>9}",
             "", "min", "max"
         );
         for row in &rows {
@@ -207,7 +208,7 @@ impl Race<'_> {
             };
             let optional = |value: Option<f64>| value.map_or(String::new(), short);
             println!(
-                "{mark} {:32} {:>10} {:>10} {:>10} {:>10} {:>12} {:>9}",
+                "{mark} {:width$} {:>10} {:>10} {:>10} {:>10} {:>12} {:>9}",
                 row.contestant.name,
                 scale.show(row.cost.median),
                 scale.show(row.cost.least),

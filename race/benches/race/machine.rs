@@ -21,11 +21,52 @@ pub(crate) fn processors() -> Vec<usize> {
 
 /// Keeps this thread, and the threads and processes that it starts from now on, on `processors`.
 pub(crate) fn stay_on(processors: &[usize]) {
+    sched_setaffinity(None::<Pid>, &set_of(processors)).expect("the processors are there");
+}
+
+/// Keeps the one thread of another process on `processors`.
+pub(crate) fn keep_on(process: u32, processors: &[usize]) {
+    let process = Pid::from_raw(process as i32);
+    sched_setaffinity(process, &set_of(processors)).expect("the processors are there");
+}
+
+fn set_of(processors: &[usize]) -> CpuSet {
     let mut set = CpuSet::new();
-    for processor in processors {
-        set.set(*processor);
+    processors.iter().for_each(|processor| set.set(*processor));
+    set
+}
+
+/// Where the threads and processes of a workload may run.
+pub(crate) struct Placement {
+    pub(crate) submitter: Vec<usize>,
+    pub(crate) workers: Vec<usize>,
+}
+
+impl Placement {
+    /// The system decides.
+    pub(crate) fn anywhere() -> Self {
+        Placement { submitter: processors(), workers: processors() }
     }
-    sched_setaffinity(None::<Pid>, &set).expect("the processors are there");
+
+    /// Both on the same processor.
+    pub(crate) fn together() -> Self {
+        let one = vec![processors()[0]];
+        Placement { submitter: one.clone(), workers: one }
+    }
+
+    /// Each on its own processor, if there are two.
+    pub(crate) fn apart() -> Option<Self> {
+        let [first, second, ..] = processors()[..] else { return None };
+        Some(Placement { submitter: vec![first], workers: vec![second] })
+    }
+
+    /// Runs `race` with this thread at the submitter's place, and puts it back.
+    pub(crate) fn run(&self, race: impl FnOnce()) {
+        let before = processors();
+        stay_on(&self.submitter);
+        race();
+        stay_on(&before);
+    }
 }
 
 /// Counts the bytes that are allocated and not freed, while it is told to.

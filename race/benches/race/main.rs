@@ -25,7 +25,7 @@ static ALLOCATOR: machine::Counting = machine::Counting;
 type Workload = fn(&Race<'_>);
 
 /// All workloads, in the order of their tables.
-const WORKLOADS: [(&str, Workload); 27] = [
+const WORKLOADS: [(&str, Workload); 29] = [
     ("T0", threads::latency::start),
     ("T1s", threads::latency::one_processor),
     ("T1x", threads::latency::two_processors),
@@ -52,7 +52,9 @@ const WORKLOADS: [(&str, Workload); 27] = [
     ("P3c", processes::throughput::echo_1_mib),
     ("P3d", processes::throughput::echo_64_mib),
     ("P4", processes::lifetime::start),
-    ("P5", processes::lifetime::death),
+    ("P4m", processes::lifetime::memory),
+    ("P5e", processes::lifetime::error_after_death),
+    ("P5", processes::lifetime::strength_after_death),
 ];
 
 fn main() {

@@ -3,27 +3,12 @@
 use super::peers::Blocking;
 use super::pool::{Handle, Pool, keep_workers_on, with_every_pool};
 use crate::harness::{Contestant, Outcome, Race, Side, Unit, Workload, reference};
-use crate::machine::{processor_time, processors, stay_on};
+use crate::machine::{Placement, processor_time, stay_on};
 use crate::work::{in_order, tiny, tiny_in_order};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-
-/// Where the threads of a workload may run.
-#[derive(Clone)]
-struct Placement {
-    submitter: Vec<usize>,
-    workers: Vec<usize>,
-}
-
-/// Runs `race` with this thread at the submitter's place, and puts it back.
-fn placed(placement: &Placement, race: impl FnOnce()) {
-    let before = processors();
-    stay_on(&placement.submitter);
-    race();
-    stay_on(&before);
-}
 
 // ---- T0 -------------------------------------------------------------------------------------
 
@@ -124,7 +109,7 @@ fn round_trips(race: &Race<'_>, title: &'static str, full: u64, placement: &Plac
         rounds: 15,
         expected: tiny_in_order,
     };
-    placed(placement, || {
+    placement.run(|| {
         let mut contestants = with_every_pool!(round_trip(placement));
         contestants.push(park_and_unpark(placement));
         contestants.push(a_thread_each().doing_one_in(10));
@@ -133,25 +118,21 @@ fn round_trips(race: &Race<'_>, title: &'static str, full: u64, placement: &Plac
 }
 
 pub(crate) fn one_processor(race: &Race<'_>) {
-    let one = vec![processors()[0]];
-    let placement = Placement { submitter: one.clone(), workers: one };
-    round_trips(race, "submit and result, all threads on one processor", 20_000, &placement);
+    let title = "submit and result, all threads on one processor";
+    round_trips(race, title, 20_000, &Placement::together());
 }
 
 pub(crate) fn two_processors(race: &Race<'_>) {
-    let [first, second, ..] = processors()[..] else {
-        return race.skip("there is only one processor");
-    };
-    let placement = Placement { submitter: vec![first], workers: vec![second] };
-    round_trips(race, "submit and result, submitter and workers apart", 2_000, &placement);
-}
-
-fn anywhere() -> Placement {
-    Placement { submitter: processors(), workers: processors() }
+    let title = "submit and result, submitter and workers apart";
+    match Placement::apart() {
+        Some(placement) => round_trips(race, title, 2_000, &placement),
+        None => race.skip("there is only one processor"),
+    }
 }
 
 pub(crate) fn free(race: &Race<'_>) {
-    round_trips(race, "submit and result, threads placed by the system", 5_000, &anywhere());
+    let title = "submit and result, threads placed by the system";
+    round_trips(race, title, 5_000, &Placement::anywhere());
 }
 
 /// The median of round trips, each of which finds everybody asleep.
