@@ -25,7 +25,7 @@ static ALLOCATOR: machine::Counting = machine::Counting;
 type Workload = fn(&Race<'_>);
 
 /// All workloads, in the order of their tables.
-const WORKLOADS: [(&str, Workload); 29] = [
+const WORKLOADS: &[(&str, Workload)] = &[
     ("T0", threads::latency::start),
     ("T1s", threads::latency::one_processor),
     ("T1x", threads::latency::two_processors),

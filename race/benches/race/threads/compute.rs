@@ -43,7 +43,7 @@ fn par_iter(function: Function, first: u64) -> Contestant<'static> {
 fn halves(range: &Range<u64>, least: u64) -> Option<[Range<u64>; 2]> {
     let length = range.end - range.start;
     let middle = range.start + length / 2;
-    (length > least).then(|| [range.start..middle, middle..range.end])
+    (length > least).then_some([range.start..middle, middle..range.end])
 }
 
 fn chili_halves(function: Function, first: u64, least: u64) -> Contestant<'static> {
@@ -213,9 +213,9 @@ pub(crate) fn primes(race: &Race<'_>) {
 }
 
 pub(crate) fn factorise(race: &Race<'_>) {
-    const FIRST: u64 = 1_000_000;
+    const FIRST: u64 = 10_000_000;
     let workload = Workload {
-        title: "prime factors of the numbers from a million, one submit each",
+        title: "prime factors of the numbers from ten million, one submit each",
         unit: Unit::Time,
         count: race.size(10_000, 100),
         rounds: 15,

@@ -28,14 +28,12 @@ pub(crate) fn start(race: &Race<'_>) {
     let mut contestants = with_every_pool!(starting());
     // Its pool is there already.
     contestants.retain(|it| it.name != Blocking::NAME);
-    contestants.push(a_thread_each());
+    // Not a pool: a thread for every task.
+    contestants.push(reference("std thread", |count| {
+        let one = |n| thread::spawn(move || tiny(n)).join().expect("no task panics");
+        in_order((0..count).map(one))
+    }));
     race.run(workload, contestants);
-}
-
-/// Not a pool: a thread for every task.
-fn a_thread_each() -> Contestant<'static> {
-    let one = |n| thread::spawn(move || tiny(n)).join().expect("no task panics");
-    reference("a thread each", move |count| in_order((0..count).map(one)))
 }
 
 // ---- T1 -------------------------------------------------------------------------------------
@@ -112,7 +110,6 @@ fn round_trips(race: &Race<'_>, title: &'static str, full: u64, placement: &Plac
     placement.run(|| {
         let mut contestants = with_every_pool!(round_trip(placement));
         contestants.push(park_and_unpark(placement));
-        contestants.push(a_thread_each().doing_one_in(10));
         race.run(workload, contestants);
     });
 }

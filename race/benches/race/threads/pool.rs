@@ -87,6 +87,12 @@ pub(crate) use with_every_pool;
 /// Moves the workers of a pool to `processors`, by tasks that wait for each other: so each worker
 /// runs one of them, even if it has to be started first.
 pub(crate) fn keep_workers_on(pool: &impl Pool, processors: &[usize]) {
+    // A pool that starts threads one by one may believe that one will do. Then it is asked again.
+    let is_done = (0..50).any(|_| each_worker_moves(pool, processors));
+    assert!(is_done, "one worker takes all tasks");
+}
+
+fn each_worker_moves(pool: &impl Pool, processors: &[usize]) -> bool {
     let arrived = Arc::new(AtomicUsize::new(0));
     let task = || {
         let (arrived, processors) = (Arc::clone(&arrived), processors.to_vec());
@@ -95,14 +101,16 @@ pub(crate) fn keep_workers_on(pool: &impl Pool, processors: &[usize]) {
             arrived.fetch_add(1, Ordering::SeqCst);
             let begun = Instant::now();
             while arrived.load(Ordering::SeqCst) < WORKERS {
-                assert!(begun.elapsed() < Duration::from_secs(10), "one worker took both tasks");
+                if begun.elapsed() > Duration::from_millis(200) {
+                    return 0;
+                }
                 thread::yield_now();
             }
-            0
+            1
         }
     };
     let handles: Vec<_> = (0..WORKERS).map(|_| pool.submit(task())).collect();
-    handles.into_iter().for_each(|handle| assert_eq!(handle.result(), 0));
+    handles.into_iter().map(Handle::result).min() == Some(1)
 }
 
 // ---- ours -----------------------------------------------------------------------------------
