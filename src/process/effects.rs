@@ -11,7 +11,7 @@ use super::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
 use super::message::CallHead;
 use super::pool::Pool;
 use super::serving;
-use super::slots::Ticket;
+use super::slots::{SLOTS, Ticket};
 use super::state::State;
 use crate::error::{BrokenCause, DeathCause, TaskErrorKind, WorkerDeath};
 use crate::sync::{Arc, Mutex, MutexGuard, deadline_after, thread};
@@ -187,7 +187,7 @@ impl Pool {
         line.page.slots().offer(ticket);
         let context = job.call.context.as_ref();
         let head = CallHead {
-            ticket: ticket.parts(),
+            ticket,
             code: job.call.code,
             context: context.map(|(code, captured)| (*code, &**captured)),
             is_announced: job.timeout().is_some() || !job.alarms.is_empty(),
@@ -204,7 +204,7 @@ impl Pool {
         let has_enough = state
             .machine
             .on_its_way(worker, ENOUGH)
-            .is_some_and(|ticket| ticket.number <= last_written);
+            .is_some_and(|ticket| last_written.since(ticket) < SLOTS);
         if !has_enough {
             effects.flush(line);
         }

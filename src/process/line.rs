@@ -39,14 +39,13 @@ const COPIED: usize = 16 << 10;
 /// Small frames are gathered up to about this length, so that one write carries many.
 const GATHERED: usize = 32 << 10;
 
-#[derive(Default)]
 struct Outbox {
     pieces: VecDeque<Piece>,
     /// How many bytes of the first piece have been written.
     written: usize,
     /// The numbers of the last call in it, and of the last one that has left it.
-    last_pushed: u32,
-    last_written: u32,
+    last_pushed: Ticket,
+    last_written: Ticket,
     /// Somebody has taken the pieces and writes them; what is pushed meanwhile is theirs to write.
     is_writing: bool,
 }
@@ -117,7 +116,13 @@ impl Line {
             link,
             bell,
             child,
-            outbox: Mutex::new(Outbox::default()),
+            outbox: Mutex::new(Outbox {
+                pieces: VecDeque::new(),
+                written: 0,
+                last_pushed: Ticket::NONE,
+                last_written: Ticket::NONE,
+                is_writing: false,
+            }),
             reader: Mutex::new(FrameReader::new(most)),
             ring_reader: Mutex::new(FrameReader::new(most)),
             finished: Mutex::new(VecDeque::new()),
@@ -149,9 +154,9 @@ impl Line {
     }
 
     /// The same for a call. The number of the last call that has been written with all before it.
-    pub(super) fn push_call(&self, ticket: Ticket, head: &CallHead, argument: &Payload) -> u32 {
+    pub(super) fn push_call(&self, ticket: Ticket, head: &CallHead, argument: &Payload) -> Ticket {
         let mut outbox = self.outbox.lock();
-        outbox.last_pushed = ticket.number;
+        outbox.last_pushed = ticket;
         match argument {
             Payload::Bytes(bytes) => {
                 let is_small = bytes.len() <= COPIED;

@@ -87,7 +87,7 @@ pub(super) struct Panic {
 /// What stands before the argument of a call.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CallHead<'a> {
-    pub(super) ticket: (u8, u32),
+    pub(super) ticket: Ticket,
     pub(super) code: Code,
     /// What the call is made within, and what was captured for it.
     #[serde(borrow)]
@@ -102,7 +102,7 @@ pub(super) struct CallHead<'a> {
 /// What stands before the result of a call.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DoneHead {
-    pub(super) ticket: (u8, u32),
+    pub(super) ticket: Ticket,
     pub(super) nanoseconds: u64,
     /// The worker has more memory than it may keep.
     pub(super) is_too_large: bool,
@@ -136,16 +136,6 @@ impl From<Stage> for TransferStage {
             Stage::EncodeResult => TransferStage::EncodeResult,
             Stage::DecodeResult => TransferStage::DecodeResult,
         }
-    }
-}
-
-impl Ticket {
-    pub(super) fn parts(self) -> (u8, u32) {
-        (self.slot, self.number)
-    }
-
-    pub(super) fn of_parts((slot, number): (u8, u32)) -> Self {
-        Ticket { slot, number }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sync::{Arc, Channel, Mutex, Weak};
 use crate::task::{self, Cancelled, Handle, Owner, OwnerId, Producer, TaskRef};
 
 const fn ticket(number: u32) -> Ticket {
-    Ticket { slot: 1, number }
+    Ticket(number)
 }
 
 /// The worker claims a call, while its parent takes it back: one of them wins, and both know who.

@@ -235,6 +235,11 @@ impl Pool {
         self.act(state);
     }
 
+    /// Whether, as far as is known, the worker has a call behind another.
+    pub(super) fn has_calls_ahead(&self, worker: WorkerId) -> bool {
+        self.state.lock().machine.on_its_way(worker, 1).is_some()
+    }
+
     /// Nothing has been heard of a worker for long.
     pub(super) fn silent(&self, worker: WorkerId) {
         let mut state = self.state.lock();
@@ -305,7 +310,7 @@ impl Pool {
         let Returned { head, reply } = call;
         let DoneHead { ticket, nanoseconds, is_too_large, has_failed, outcome } = head;
         let how = if has_failed { Return::Failed } else { Return::Succeeded };
-        let (ticket, duration) = (Ticket::of_parts(ticket), Duration::from_nanos(nanoseconds));
+        let duration = Duration::from_nanos(nanoseconds);
         let task = state.machine.task_of(worker, ticket);
         if let Some(job) = task.and_then(|id| state.machine.job_mut(id)) {
             // Before it is in no table any more: whoever cancels it now comes too late.

@@ -17,21 +17,29 @@
 //!
 //! # When the parent looks
 //!
-//! Frames in the ring wake nobody. The worker rings (by an empty frame on the link) when it runs out
-//! of calls, and when it has put something in and its last ring is older than [`QUIET`]. The
-//! parent looks when it hears anything, and once more a while ([`SECOND_LOOK`]) after the last thing it
-//! heard. So an outcome that was put without a ring came within `QUIET` after some other ring, and is
-//! found by the second look after that, even if the worker's next call takes an hour.
+//! Frames in the ring wake nobody: waking the parent for each of many short calls would take the
+//! processor away from them. The worker rings (by an empty frame on the link) when it runs out of calls,
+//! and after a call that took [`LONG`], where it hardly counts. So what was put in without a ring was
+//! short, and had a call behind it.
+//!
+//! As long as a worker has a call behind another, as far as the parent knows, the parent looks by itself:
+//! [`FIRST_LOOK`] after the last thing it heard, then after twice that time, and so on, but at least each
+//! [`SILENCE`]. So an outcome that was not rung for is found about as long after it was put in as its call
+//! took, even if the next one takes an hour. When the parent knows of no call behind another, either the
+//! worker is at its last one, and will ring, or has none, and has rung.
 
 use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A worker that rang within this time does not ring again as long as it has calls to make.
-pub(super) const QUIET: Duration = Duration::from_micros(100);
+/// After a call of this length a worker rings at once.
+pub(super) const LONG: Duration = Duration::from_millis(5);
 
-/// The parent looks once more after this time. Longer than [`QUIET`].
-pub(super) const SECOND_LOOK: Duration = Duration::from_micros(500);
+/// The parent looks this time after it has heard something.
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(1);
+
+/// After this time without a word, what lies ready behind a worker's call is taken back.
+pub(super) const SILENCE: Duration = Duration::from_millis(20);
 
 #[cfg(not(concurrent_futures_loom))]
 pub(super) const CAPACITY: usize = 64 << 10;

@@ -17,8 +17,7 @@ use super::message::{
 use super::page::Page;
 use super::payload::{Arrived, Where};
 use super::pool::{Pool, Returned};
-use super::ring::SECOND_LOOK;
-use super::slots::Ticket;
+use super::ring::{FIRST_LOOK, SILENCE};
 use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, thread};
 use crate::sys::child::{self, Child};
@@ -52,9 +51,6 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
         Err(error) => pool.refused(worker, error),
     }
 }
-
-/// After this time without a word, what lies ready behind a worker's call is taken back.
-const SILENCE: Duration = Duration::from_millis(20);
 
 /// The variables by which native thread pools are told how many threads to have.
 const SHARES: [&str; 6] = [
@@ -124,15 +120,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     let host = LineHost { pool: Arc::clone(pool), line: Arc::clone(line) };
     task::set_host(Some(Rc::new(host)));
     let mut has_ended = false;
-    // A stand-in takes over what the thread before has just heard.
-    let heard_at = (turn > 0).then(Instant::now);
-    // Until when something may come into the ring that the worker does not ring for.
-    let mut looks_until = heard_at.map(|at| at + SECOND_LOOK);
-    // When it will have been silent for long.
-    let mut silent_at = heard_at.map(|at| at + SILENCE);
+    let mut patience = None;
     loop {
-        // Taken before the look, so that the last look is one after that time.
-        let now = Instant::now();
         let heard = line.hear();
         let has_come = matches!(heard, Heard::Bytes | Heard::LastBytes);
         let has_found = line.look().unwrap_or_else(|violation| {
@@ -159,11 +148,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             }
         }
         if has_found || has_come {
-            looks_until = Some(now + SECOND_LOOK);
-            silent_at = Some(now + SILENCE);
-            line.arm();
-        } else if silent_at.is_none() && line.is_armed() {
-            silent_at = Some(now + SILENCE);
+            patience = None;
         }
         match heard {
             Heard::Bytes => continue,
@@ -176,22 +161,58 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             }
             Heard::LastBytes | Heard::Nothing => {
                 line.flush(true);
-                looks_until = looks_until.filter(|until| now <= *until);
-                if silent_at.is_some_and(|at| at <= now) {
-                    silent_at = None;
-                    // Before the rest: who sends something after this arms it again.
-                    line.disarm();
-                    pool.silent(line.worker);
-                    line.flush(true);
-                }
-                let limit = looks_until.or(silent_at);
-                has_ended = line.wait(limit.map(|until| until.saturating_duration_since(now)));
+                has_ended = line.wait(limit(pool, line, &mut patience));
             }
         }
     }
     pool.forget_alarm(alarm);
     pool.died(line);
     task::set_host(None);
+}
+
+/// How long the line's thread may wait for a worker to ring.
+fn limit(pool: &Pool, line: &Line, patience: &mut Option<Patience>) -> Option<Duration> {
+    // Before the question: who sends something after the answer arms it, and rings.
+    line.disarm();
+    if !pool.has_calls_ahead(line.worker) {
+        *patience = None;
+        return None;
+    }
+    line.arm();
+    if patience.as_ref().is_some_and(Patience::is_over) {
+        pool.silent(line.worker);
+        line.flush(true);
+        *patience = None;
+    }
+    Some(patience.get_or_insert_with(Patience::new).next_look())
+}
+
+/// When to look again at a worker that says nothing.
+struct Patience {
+    since: Instant,
+    look: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let since = Instant::now();
+        Patience { since, look: since + FIRST_LOOK, pause: FIRST_LOOK }
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() >= SILENCE
+    }
+
+    /// How long it is until the next look, if one has just been taken.
+    fn next_look(&mut self) -> Duration {
+        let now = Instant::now();
+        if now >= self.look {
+            self.pause *= 2;
+            self.look = now + self.pause;
+        }
+        self.look.min(self.since + SILENCE).saturating_duration_since(now)
+    }
 }
 
 /// Does what the frames want that have come.
@@ -260,7 +281,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         Kind::Begun => {
             let (ticket, _) = read_message(body)?;
             // Unknown if it has been overtaken by its outcome, which came through the ring.
-            pool.begun(line.worker, Ticket::of_parts(ticket));
+            pool.begun(line.worker, ticket);
             Ok(())
         }
         // What is there has been looked at already.

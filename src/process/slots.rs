@@ -20,13 +20,14 @@
 //! The second word asks the call with that number to stop.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use serde::{Deserialize, Serialize};
 
 /// How many calls can be on their way to one worker.
 #[cfg(not(concurrent_futures_loom))]
-pub(super) const SLOTS: usize = 64;
+pub(super) const SLOTS: usize = 256;
 /// A model needs no more.
 #[cfg(concurrent_futures_loom)]
-pub(super) const SLOTS: usize = 2;
+pub(super) const SLOTS: usize = 1;
 
 const SENT: usize = 1;
 const BEGUN: usize = 2;
@@ -34,20 +35,32 @@ const TAKEN_BACK: usize = 3;
 /// The number of the call stands above the two bits that say how far it has come.
 const SHIFT: u32 = 2;
 
-/// One call on its way to one worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Ticket {
-    pub(super) slot: u8,
-    pub(super) number: u32,
-}
+/// One call on its way to one worker: its number, which says which slot it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Ticket(pub(super) u32);
 
 impl Ticket {
+    /// Comes before the first call.
+    pub(super) const NONE: Ticket = Ticket(0);
+
+    /// The ticket of the next call. They come round, as two bits of the word are not the number's.
+    pub(super) fn next(self) -> Ticket {
+        Ticket(((self.0 + 1) & Self::MOST).max(1))
+    }
+
+    /// How many calls later than another one it is, at least.
+    pub(super) fn since(self, other: Ticket) -> usize {
+        (self.0.wrapping_sub(other.0) & Self::MOST) as usize
+    }
+
+    const MOST: u32 = u32::MAX >> SHIFT;
+
     fn word(self, state: usize) -> usize {
-        ((self.number as usize) << SHIFT) | state
+        ((self.0 as usize) << SHIFT) | state
     }
 
     fn index(self) -> usize {
-        usize::from(self.slot) % SLOTS
+        self.0 as usize % SLOTS
     }
 }
 
@@ -110,13 +123,13 @@ impl Slots {
     /// Asks the call to stop. The word is never zero, as no call has the number zero.
     pub(super) fn request_stop(&self, ticket: Ticket) {
         // ORDERING: release pairs with the acquire in `is_stop_requested`.
-        self.stops[ticket.index()].store(ticket.number as usize, Ordering::Release);
+        self.stops[ticket.index()].store(ticket.0 as usize, Ordering::Release);
     }
 
     /// Whether the call was asked to stop.
     pub(super) fn is_stop_requested(&self, ticket: Ticket) -> bool {
         // ORDERING: acquire pairs with the release in `request_stop`.
-        self.stops[ticket.index()].load(Ordering::Acquire) == ticket.number as usize
+        self.stops[ticket.index()].load(Ordering::Acquire) == ticket.0 as usize
     }
 }
 
@@ -124,7 +137,8 @@ impl Slots {
 mod tests {
     use super::*;
 
-    const FIRST: Ticket = Ticket { slot: 5, number: 1 };
+    const FIRST: Ticket = Ticket(1);
+    const LATER_IN_ITS_SLOT: Ticket = Ticket(1 + SLOTS as u32);
 
     #[test]
     fn a_call_that_was_taken_back_cannot_be_claimed() {
@@ -149,10 +163,9 @@ mod tests {
         let slots = Slots::new();
         slots.offer(FIRST);
         assert!(slots.take_back(FIRST));
-        let second = Ticket { number: 2, ..FIRST };
-        slots.offer(second);
+        slots.offer(LATER_IN_ITS_SLOT);
         assert!(!slots.claim(FIRST));
-        assert!(slots.claim(second));
+        assert!(slots.claim(LATER_IN_ITS_SLOT));
     }
 
     #[test]
@@ -160,6 +173,15 @@ mod tests {
         let slots = Slots::new();
         slots.request_stop(FIRST);
         assert!(slots.is_stop_requested(FIRST));
-        assert!(!slots.is_stop_requested(Ticket { number: 2, ..FIRST }));
+        assert!(!slots.is_stop_requested(LATER_IN_ITS_SLOT));
+    }
+
+    #[test]
+    fn tickets_come_round_without_meeting_in_a_slot() {
+        let last = Ticket(Ticket::MOST);
+        assert_eq!(last.next(), FIRST);
+        assert_eq!(FIRST.since(last), 2, "zero is left out");
+        assert_eq!(LATER_IN_ITS_SLOT.since(FIRST), SLOTS);
+        assert_ne!(last.index(), last.next().index());
     }
 }

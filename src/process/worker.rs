@@ -15,7 +15,7 @@ use super::message::{
 };
 use super::page::Page;
 use super::payload::{Arrived, LARGE, LargeFile, Where};
-use super::ring::QUIET;
+use super::ring::LONG;
 use super::shared;
 use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind};
@@ -92,7 +92,6 @@ struct Worker {
     host: Rc<WorkerHost>,
     /// There is something in the ring that the parent has not been told of.
     is_untold: bool,
-    told: Instant,
     /// What the parent has said while it was not its turn.
     aside: VecDeque<(Kind, Vec<u8>)>,
 }
@@ -128,17 +127,7 @@ impl Worker {
         task::install_hook();
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
-        let told = Instant::now();
-        Ok(Worker {
-            link,
-            reader,
-            page,
-            configure,
-            host,
-            is_untold: false,
-            told,
-            aside: VecDeque::new(),
-        })
+        Ok(Worker { link, reader, page, configure, host, is_untold: false, aside: VecDeque::new() })
     }
 
     fn serve(mut self) -> ! {
@@ -152,6 +141,7 @@ impl Worker {
         }
         loop {
             match self.next_frame() {
+                None if self.has_received() => {}
                 None => {
                     if self.is_untold {
                         self.tell();
@@ -165,6 +155,18 @@ impl Worker {
                 Some((Kind::Call, body)) => self.call(body),
                 Some((Kind::Retire, _)) => self.retire(),
                 Some((kind, _)) => leave(&format!("the parent sent a frame of kind {kind:?}")),
+            }
+        }
+    }
+
+    /// Whether something has come from the parent, which is read.
+    fn has_received(&mut self) -> bool {
+        match self.link.try_receive(self.reader.space()) {
+            // The end, and errors, are met again by whoever waits.
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                self.reader.filled(count);
+                true
             }
         }
     }
@@ -244,7 +246,6 @@ impl Worker {
     /// Tells the parent to look into the ring.
     fn tell(&mut self) {
         self.is_untold = false;
-        self.told = Instant::now();
         self.send(&header(Kind::Look, 0));
     }
 
@@ -252,23 +253,21 @@ impl Worker {
         let Ok((head, _)) = head_of(&body) else {
             leave("the parent sent a call that cannot be decoded");
         };
-        let parts = head.ticket;
         let label = head.label.map(Arc::from);
-        let ticket = Ticket::of_parts(parts);
+        let ticket = head.ticket;
         if !self.page.slots().claim(ticket) {
             return;
         }
         let mut frame = Vec::new();
         if head.is_announced {
-            put_message(&mut frame, Kind::Begun, &parts, 0);
+            put_message(&mut frame, Kind::Begun, &ticket, 0);
             self.send(&frame);
             frame.clear();
         }
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
         let (outcome, how, result) = run(label, body, self.configure.parent);
-        let ended = Instant::now();
-        let nanoseconds = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
+        let duration = begun.elapsed();
         self.host.current.set(None);
 
         let (outcome, result) = match result.len() {
@@ -289,12 +288,13 @@ impl Worker {
             (outcome, _) => (outcome, result),
         };
         let has_failed = how == Return::Failed;
-        let done = DoneHead { ticket: parts, nanoseconds, is_too_large, has_failed, outcome };
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let done = DoneHead { ticket, nanoseconds, is_too_large, has_failed, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
         if large.is_none() && self.page.ring().put(&frame, &result) {
             self.is_untold = true;
-            if ended - self.told > QUIET {
+            if duration >= LONG {
                 self.tell();
             }
         } else {

@@ -49,8 +49,8 @@ impl<J> Machine<J> {
     fn send_first(&mut self, id: WorkerId) {
         let Some((_, task)) = self.queue.pop_first() else { return };
         let Some(it) = self.tasks.get_mut(&task) else { return };
-        let Some(ticket) = self.workers.get_mut(&id).and_then(|worker| worker.send(task)) else {
-            unreachable!("a worker with room has a slot");
+        let Some(ticket) = self.workers.get_mut(&id).map(|worker| worker.send(task)) else {
+            return;
         };
         it.sent = Some((id, ticket));
         let attempt = it.failures + 1;

@@ -10,13 +10,12 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WorkerId(pub(crate) u64);
 
-/// As many calls are sent ahead as take about this long: four times what a worker waits for its
-/// next call otherwise.
-const AHEAD_MICROSECONDS: f64 = 400.0;
+/// As many calls are sent ahead as take about this long, which is when the parent looks again.
+const AHEAD_MICROSECONDS: f64 = 1000.0;
 /// One that runs, and one that lies ready.
 const LEAST_WINDOW: usize = 2;
 /// A call that takes less than this is short: more than one of them is sent ahead.
-const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 2.0;
+const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 5.0;
 
 /// How far a worker has come: see the diagram of the [machine](super).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub(super) struct Worker {
     pub(super) stage: Stage,
     /// The calls on their way, in the order in which they were sent.
     pub(super) sent: VecDeque<(Ticket, TaskId)>,
-    next_number: u32,
+    last: Ticket,
     window: usize,
     /// Smoothed duration of its short calls, in microseconds.
     pace: f64,
@@ -67,7 +66,7 @@ impl Worker {
             index,
             stage: Stage::Starting,
             sent: VecDeque::new(),
-            next_number: 0,
+            last: Ticket::NONE,
             // Until it is known how long calls take, none is sent ahead.
             window: 1,
             pace: SHORT_MICROSECONDS,
@@ -103,7 +102,7 @@ impl Worker {
         let left = rules
             .max_tasks_per_worker
             .map_or(usize::MAX, |most| most.saturating_sub(self.done + self.sent.len()));
-        self.window.saturating_sub(self.sent.len()).min(left)
+        self.window.saturating_sub(self.sent.len()).min(left).min(self.free_slots())
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -115,20 +114,20 @@ impl Worker {
         self.sent.len().saturating_sub(1)
     }
 
-    /// Puts a call on its way, in a slot that no other has.
-    pub(super) fn send(&mut self, task: TaskId) -> Option<Ticket> {
-        let used = self.sent.iter().fold(0_u64, |used, (ticket, _)| used | 1 << ticket.slot);
-        let slot = used.trailing_ones() as usize;
-        if slot >= SLOTS {
-            return None;
+    /// How many calls can be sent until one has the slot of the oldest that is on its way.
+    fn free_slots(&self) -> usize {
+        match self.sent.front() {
+            None => SLOTS,
+            Some((oldest, _)) => SLOTS.saturating_sub(self.last.since(*oldest) + 1),
         }
-        // Two bits of the word say how far the call has come; zero is no number.
-        self.next_number = (self.next_number + 1) & (u32::MAX >> 2);
-        self.next_number = self.next_number.max(1);
-        let ticket = Ticket { slot: slot as u8, number: self.next_number };
+    }
+
+    /// Puts a call on its way. There must be room for it.
+    pub(super) fn send(&mut self, task: TaskId) -> Ticket {
+        self.last = self.last.next();
         self.rounds += usize::from(self.sent.is_empty());
-        self.sent.push_back((ticket, task));
-        Some(ticket)
+        self.sent.push_back((self.last, task));
+        self.last
     }
 
     /// A call is not on its way any more, for whatever reason.
