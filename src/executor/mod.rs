@@ -11,7 +11,9 @@ mod time_limit;
 
 pub use bound::WhenFull;
 pub(crate) use bound::{Admission, Bound, Patience};
-pub(crate) use map::{Chunk, ChunkOf, Each, run_chunk};
+pub(crate) use map::{Chunk, run_chunk};
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) use map::{ChunkOf, Each};
 pub use map::{Map, MapOptions};
 pub use options::TaskOptions;
 pub use report::{ShutdownReport, Stats};

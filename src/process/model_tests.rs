@@ -192,7 +192,7 @@ impl Yard {
                 // Under the lock: whoever comes to take it back has to find that it has begun.
                 let _ = job.begin();
                 drop(desk);
-                job.conclude(Ok(ticket.number)).expect("a task that has not ended");
+                job.conclude(Ok(ticket.0)).expect("a task that has not ended");
             }
         }
     }
