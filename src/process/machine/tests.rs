@@ -1,8 +1,11 @@
 //! The promises, one at a time.
 
+use super::worker::{Stage, Worker};
 use super::world::{Fate, World, plain};
 use super::{OnWorkerDeath, Return, Rules, TaskId, WorkerId};
+use crate::process::slots::SLOTS;
 use crate::queue::Order;
+use std::time::Duration;
 
 fn with_order(order: Order) -> Rules {
     Rules { order, ..plain() }
@@ -90,6 +93,24 @@ fn a_call_that_was_taken_back_has_not_been_an_attempt() {
     world.rest();
     assert_eq!(world.runs(tasks[2]), 1);
     end(world);
+}
+
+#[test]
+fn a_call_keeps_its_slot_while_others_come_and_go_behind_it() {
+    let mut worker = Worker::new(0);
+    worker.stage = Stage::Up;
+    for _ in 0..8 {
+        let short = worker.send(0);
+        worker.has_done(short, Duration::ZERO, &plain());
+    }
+    let first = worker.send(0);
+    while worker.room(&plain()) > 0 {
+        let behind = worker.send(1);
+        assert!(behind.since(first) < SLOTS, "it would have the slot of the first");
+        worker.unsend(behind);
+    }
+    worker.unsend(first);
+    assert!(worker.room(&plain()) > 0);
 }
 
 #[test]
