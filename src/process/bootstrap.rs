@@ -22,16 +22,10 @@ pub(super) const VARIABLE: &str = concat!(
     env!("CARGO_PKG_VERSION_PATCH"),
 );
 
-/// What the parent says in the environment.
-pub(super) struct Marker {
-    pub(super) parent: u32,
-}
-
-impl Marker {
-    fn of_environment() -> Option<Marker> {
-        let value = std::env::var(VARIABLE).ok()?;
-        Some(Marker { parent: value.parse().unwrap_or(0) })
-    }
+/// The process that has marked this one as its worker.
+fn parent() -> Option<u32> {
+    let value = std::env::var(VARIABLE).ok()?;
+    Some(value.parse().unwrap_or(0))
 }
 
 /// Whether this process has been marked as a worker. In a worker the mark is removed before
@@ -65,13 +59,13 @@ extern "C" fn hook(
 fn pass(prepare: impl FnOnce()) {
     // ORDERING: relaxed; see `has_passed`.
     PASSED.store(1, Ordering::Relaxed);
-    let Some(marker) = Marker::of_environment() else { return };
+    let Some(parent) = parent() else { return };
     prepare();
     // SAFETY: in a worker nothing else runs yet, or it runs in a `main` that calls `init` first, as
     // its documentation demands: no other thread looks at the environment.
     unsafe { std::env::remove_var(VARIABLE) };
     // A panic must not leave a function that C code has called.
-    task::contain(|| worker::main(&marker));
+    task::contain(|| worker::main(parent));
     std::process::abort();
 }
 

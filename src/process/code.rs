@@ -6,7 +6,7 @@
 //! arrive; and the two processes must run the same executable, which is checked when they meet.
 
 use super::machine::Return;
-use super::message::{Code, Place, Stage};
+use super::message::{Code, Panic, Place, Stage};
 use super::shared::{for_result, last_failure};
 use super::words::{why_not_decoded, why_not_encoded};
 use crate::error::{TransferError, TransferStage};
@@ -300,7 +300,7 @@ where
     let results = done.results.0.iter().map(|result| match result {
         Ok(Ok(bytes)) => ItemOutcome::Value(bytes),
         Ok(Err((stage, text))) => ItemOutcome::NotTransferred(*stage, text.clone()),
-        Err(error) => ItemOutcome::Panicked(super::worker::describe(error)),
+        Err(error) => ItemOutcome::Panicked(Panic::of(error)),
     });
     let results: Vec<ItemOutcome<'_>> = results.collect();
     give(&(done.elapsed, results), into)
@@ -310,7 +310,7 @@ where
 #[derive(Debug, Serialize, serde::Deserialize)]
 pub(super) enum ItemOutcome<'a> {
     Value(&'a [u8]),
-    Panicked(super::message::Panic),
+    Panicked(Panic),
     NotTransferred(Stage, String),
 }
 

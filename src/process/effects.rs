@@ -9,26 +9,16 @@ use super::job::Job;
 use super::line::Line;
 use super::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
 use super::message::CallHead;
-use super::pool::Pool;
+use super::pool::{Cause, Pool};
 use super::serving;
 use super::slots::{SLOTS, Ticket};
 use super::state::State;
-use crate::error::{BrokenCause, DeathCause, TaskErrorKind, WorkerDeath};
+use crate::error::{BrokenCause, DeathCause, TaskErrorKind};
 use crate::sync::{Arc, Mutex, MutexGuard, deadline_after, thread};
 use crate::sys::child::Signal;
 use crate::task;
 use std::collections::VecDeque;
 use std::time::Duration;
-
-/// What has happened that decisions refer to.
-pub(super) enum Cause {
-    /// A worker has died, and had been able to take calls or not.
-    Death {
-        death: WorkerDeath,
-        was_up: bool,
-    },
-    Other,
-}
 
 /// What is to be done when the lock has been released.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::frame::{HEADER, Kind, Violation, header};
 use super::payload::Where;
 use super::slots::Ticket;
-use crate::error::TransferStage;
+use crate::error::{TaskError, TaskErrorKind, TransferStage};
 use serde::{Deserialize, Serialize};
 
 /// Changes with every change of these messages.
@@ -82,6 +82,19 @@ pub(super) struct Panic {
     pub(super) message: String,
     pub(super) location: Option<String>,
     pub(super) backtrace: Option<String>,
+}
+
+impl Panic {
+    pub(super) fn of(error: &TaskError) -> Panic {
+        match error.kind() {
+            TaskErrorKind::Panicked(panic) => Panic {
+                message: cut(panic.message().to_owned()),
+                location: panic.location().map(str::to_owned),
+                backtrace: panic.backtrace().map(|it| cut(it.to_owned())),
+            },
+            _ => Panic { message: cut(error.to_string()), location: None, backtrace: None },
+        }
+    }
 }
 
 /// What stands before the argument of a call.

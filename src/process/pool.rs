@@ -4,7 +4,6 @@
 //! could block, or is code of the user's, is done after it has been released: see
 //! [`effects`](super::effects).
 
-use super::effects::Cause;
 use super::job::{Finished, Job, Reply};
 use super::line::Line;
 use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
@@ -12,7 +11,7 @@ use super::message::{DoneHead, Outcome};
 use super::settings::Settings;
 use super::slots::Ticket;
 use super::state::State;
-use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::error::{BrokenCause, Refusal, TaskErrorKind, WorkerDeath};
 use crate::executor::{Admission, Bound, Patience, apart, expire};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
@@ -39,6 +38,16 @@ pub(super) struct Pool {
 pub(super) struct Returned {
     pub(super) head: DoneHead,
     pub(super) reply: Reply,
+}
+
+/// What has happened that decisions refer to.
+pub(super) enum Cause {
+    /// A worker has died, and had been able to take calls or not.
+    Death {
+        death: WorkerDeath,
+        was_up: bool,
+    },
+    Other,
 }
 
 /// A job that was not taken.

@@ -5,7 +5,6 @@
 //! call and no other. A
 //! thread beside it watches for the end of the parent, and then ends the whole process group.
 
-use super::bootstrap::Marker;
 use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, header};
 use super::machine::Return;
@@ -18,7 +17,6 @@ use super::payload::{Arrived, LARGE, LargeFile, Where};
 use super::ring::LONG;
 use super::shared;
 use super::slots::Ticket;
-use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, Link, child, image, limits};
@@ -69,10 +67,10 @@ pub fn worker_index() -> Option<usize> {
 }
 
 /// Is a worker until its end.
-pub(super) fn main(marker: &Marker) -> ! {
+pub(super) fn main(parent: u32) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
-    match Worker::new(marker) {
+    match Worker::new(parent) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
         Err(error) => leave(&format!("cannot begin: {error}")),
@@ -97,9 +95,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(marker: &Marker) -> io::Result<Worker> {
+    fn new(parent: u32) -> io::Result<Worker> {
         let link = Arc::new(Link::of_standard_input()?);
-        watch(&link, marker.parent)?;
+        watch(&link, parent)?;
         let hello = Hello { protocol: PROTOCOL, identity: image::identity() };
         let mut frame = Vec::new();
         put_message(&mut frame, Kind::Hello, &hello, 0);
@@ -215,7 +213,7 @@ impl Worker {
             Ok(Err(error)) => Err(NotReady::InitializerFailed(cut(error))),
             Err(panic) => {
                 let error = task::panicked(panic);
-                Err(NotReady::InitializerPanicked(describe(&error)))
+                Err(NotReady::InitializerPanicked(Panic::of(&error)))
             }
         }
     }
@@ -399,21 +397,9 @@ fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Return
         Ok(Ok((how, result))) => return (Outcome::Value(Where::Here), how, result),
         Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Return::Succeeded),
         Err(error) if error.is_cancelled() => (Outcome::Cancelled, Return::Succeeded),
-        Err(error) => (Outcome::Panicked(describe(&error)), Return::Failed),
+        Err(error) => (Outcome::Panicked(Panic::of(&error)), Return::Failed),
     };
     (outcome, how, Vec::new())
-}
-
-/// A panic, so that it can be told to the parent.
-pub(super) fn describe(error: &TaskError) -> Panic {
-    match error.kind() {
-        TaskErrorKind::Panicked(panic) => Panic {
-            message: cut(panic.message().to_owned()),
-            location: panic.location().map(str::to_owned),
-            backtrace: panic.backtrace().map(|it| cut(it.to_owned())),
-        },
-        _ => Panic { message: cut(error.to_string()), location: None, backtrace: None },
-    }
 }
 
 /// What a task finds when it asks where it runs.
