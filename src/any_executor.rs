@@ -177,17 +177,16 @@ impl FromStr for AnyExecutor {
     fn from_str(text: &str) -> Result<Self, ParseExecutorError> {
         let (kind, workers) = match text.split_once(':') {
             None => (text, None),
-            Some((kind, workers)) => match workers.trim().parse() {
-                Ok(workers) => (kind, Some(workers)),
-                Err(error) => {
-                    return Err(ParseExecutorError::Workers { text: text.to_owned(), error });
-                }
-            },
+            Some((kind, workers)) => (kind, Some(workers.trim())),
+        };
+        let workers = || match workers.map(str::parse).transpose() {
+            Ok(workers) => Ok(workers),
+            Err(error) => Err(ParseExecutorError::Workers { text: text.to_owned(), error }),
         };
         let built = match kind.trim() {
             "threads" => {
                 let builder = ThreadPoolExecutor::builder();
-                let builder = match workers {
+                let builder = match workers()? {
                     Some(workers) => builder.max_workers(workers),
                     None => builder,
                 };
@@ -196,7 +195,7 @@ impl FromStr for AnyExecutor {
             #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
             "processes" => {
                 let builder = ProcessPoolExecutor::builder();
-                let builder = match workers {
+                let builder = match workers()? {
                     Some(workers) => builder.max_workers(workers),
                     None => builder,
                 };

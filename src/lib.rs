@@ -98,7 +98,8 @@
 //! - A cancelled future is done for everyone at once; its closure and argument are dropped at once,
 //!   by whoever cancelled it.
 //! - None of your code (closures, their drops, callbacks, initializers) runs under a lock of this
-//!   crate, and a panic in it never costs a worker.
+//!   crate, and a panic in it never costs a worker; but one in an initializer, without which no task
+//!   can run, breaks the executor.
 //! - Refused work comes back, as a failed future or from `try_submit` with function and argument.
 //! - What happens before a submission is seen by the task, and what the task did is seen by whoever
 //!   finds its future done.

@@ -21,9 +21,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum BuildError {
     /// `max_workers` was zero, so that no task could ever run.
-    #[error(
-        "max_workers must be at least 1; leave it out of the builder to have one for every processor"
-    )]
+    #[error("max_workers must be at least 1; a builder without it takes one for every processor")]
     ZeroWorkers,
     /// `max_workers` was beyond what can be counted.
     #[error("max_workers is {asked}, but at most {most} are possible")]
@@ -88,7 +86,7 @@ impl fmt::Debug for BuildError {
 }
 
 /// A text does not say which executor is wanted.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseExecutorError {
     /// It names no kind of executor.
@@ -109,4 +107,11 @@ pub enum ParseExecutorError {
     /// The text is clear, but such an executor cannot be built.
     #[error(transparent)]
     Build(BuildError),
+}
+
+/// The same text, for a `main` that returns this error prints its `Debug`.
+impl fmt::Debug for ParseExecutorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

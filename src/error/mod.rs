@@ -74,7 +74,8 @@ pub enum TaskErrorKind {
     Cancelled,
     /// The task's code panicked.
     Panicked(TaskPanic),
-    /// The process that ran the task ended. Only this task is concerned; the executor goes on.
+    /// The process that ran the task ended. Only this task is concerned, and
+    /// the executor goes on, unless it was told to break then.
     WorkerDied(WorkerDeath),
     /// The function, its argument or its result could not be brought to a process, or back.
     NotTransferred(TransferError),
@@ -375,7 +376,8 @@ pub enum Refusal {
     },
     /// There is no worker, and the operating system refused to start one.
     #[error(
-        "no worker could be started: {0}; lower the number of workers or raise the system's limit"
+        "no worker could be started: {0}; if that is a limit of the system, raise it or have fewer \
+         workers"
     )]
     NoWorker(#[source] Arc<std::io::Error>),
     /// The executor is broken.

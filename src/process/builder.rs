@@ -247,7 +247,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         self
     }
 
-    /// Sets environment variables for each worker, by its index: one device for each, for instance.
+    /// Sets environment variables for each worker, by its index: one device for each, for instance. If
+    /// the function panics, the pool breaks, with the panic as the cause.
     ///
     /// # Examples
     ///
@@ -308,7 +309,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     /// The processors that each worker may run on, by its index. Default: those of this process.
     ///
-    /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
+    /// If the function panics, or the system refuses it, the pool breaks when its first worker starts, with the system's words.
     pub fn affinity_of_worker(
         mut self,
         processors: impl Fn(usize) -> Vec<usize> + Send + Sync + 'static,
@@ -434,7 +435,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// request, say.
     ///
     /// `capture` runs on the submitting thread; `restore` in the worker, where it is given what was
-    /// captured and the task, which it must call once.
+    /// captured and the task, which it must call once. A panic of `capture` goes through whoever
+    /// submits; one of `restore` is the task's.
     ///
     /// # Examples
     ///

@@ -139,8 +139,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// Submits the call `function(argument)`.
     ///
     /// The argument is encoded here and now, on this thread. Blocks only if the queue is bounded and
-    /// full, as its policy says. Never panics and never loses a task: one that is refused, or whose
-    /// argument cannot be encoded, comes back as a future that has failed already.
+    /// full, as its policy says. Never panics, unless a context hook does, and never loses a task: one
+    /// that is refused, or whose argument cannot be encoded, comes back as a future that has failed already.
     ///
     /// # Python
     ///

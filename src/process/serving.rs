@@ -42,13 +42,20 @@ pub(super) fn is_serving(line: &Arc<Line>) -> bool {
 
 /// Starts a worker and serves it until its end.
 pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
-    match start(pool, worker, index) {
-        Ok(line) => {
+    // Runs code of the user's, which may panic.
+    match task::catch(|| start(pool, worker, index)) {
+        Ok(Ok(line)) => {
             let alarm = pool.expect(&line);
             pool.connected(&line);
             serve(pool, &line, 0, alarm);
         }
-        Err(error) => pool.refused(worker, error),
+        Ok(Err(error)) => pool.refused(worker, error),
+        Err(panic) => {
+            let panic = task::panicked(panic);
+            let why = io::Error::other(panic.to_string());
+            pool.break_down(BrokenCause::new("a worker process cannot be set up", panic));
+            pool.refused(worker, why);
+        }
     }
 }
 

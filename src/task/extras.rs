@@ -64,6 +64,7 @@ impl std::fmt::Debug for Extras {
         f.debug_struct("Extras")
             .field("label", &self.label)
             .field("timeout", &self.timeout)
+            .field("begin_within", &self.begin_within)
             .field("needs_state", &self.needs_state)
             .finish_non_exhaustive()
     }

@@ -223,7 +223,8 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// Carries a context from whoever submits to the task: the current span of a trace, say.
     ///
     /// `capture` runs on the submitting thread, `restore` on the worker; it is given what was
-    /// captured and the task, which it must call once.
+    /// captured and the task, which it must call once. A panic of `capture` goes through whoever
+    /// submits; one of `restore` is the task's.
     ///
     /// # Examples
     ///

@@ -87,7 +87,7 @@ impl ThreadPoolExecutor {
     /// assert_eq!(
     ///     error.to_string(),
     ///     "max_workers must be at least 1; \
-    ///      leave it out of the builder to have one for every processor"
+    ///      a builder without it takes one for every processor"
     /// );
     /// ```
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {
@@ -122,7 +122,7 @@ impl<S: 'static> ThreadPoolExecutor<S> {
     }
 }
 
-// These three have namesakes in the trait `Executor`, which would hide those of the handle wherever
+// These have namesakes in the trait `Executor`, which would hide those of the handle wherever
 // the trait is in scope.
 impl<S: 'static> ThreadPoolExecutor<S> {
     /// Submits the call `function(argument)`; see [`ThreadPoolHandle::submit`].

@@ -76,8 +76,9 @@ impl<S: 'static> ThreadPoolHandle<S> {
         }
         let cancelled_before = pool.cancelled();
         pool.close(true);
-        pool.stop();
+        // Before they hear of it: one that heeds at once is gone.
         let asked = pool.stats().running;
+        pool.stop();
         let running =
             if pool.wait_until_gone(deadline_after(grace)) { 0 } else { pool.stats().running };
         let cancelled = pool.cancelled() - cancelled_before;

@@ -1,6 +1,6 @@
 //! What breaks a pool, and what its futures say then.
 
-use crate::common::within;
+use crate::common::{panic_quietly, within};
 use crate::death::aborts;
 use crate::support::{Door, Folder, death_of, knock, note, noted, send_signal, until_gone};
 use concurrent_futures::{DeathCause, OnWorkerDeath, ProcessPoolExecutor, Refusal, TaskErrorKind};
@@ -65,6 +65,24 @@ fn a_callback_may_wait_for_another_task_that_ends_with_the_pool() {
         send_signal(worker.process, libc::SIGKILL);
         assert!(heard.recv().unwrap().is_broken());
         death_of(running);
+    });
+}
+
+#[test]
+fn a_setting_that_panics_for_a_worker_breaks_the_pool() {
+    within(|| {
+        let environment = |_| -> [(&str, &str); 0] { panic_quietly(()) };
+        let processors = |_| -> Vec<usize> { panic_quietly(()) };
+        let builder = || ProcessPoolExecutor::builder().max_workers(1);
+        let builders =
+            [builder().env_of_worker(environment), builder().affinity_of_worker(processors)];
+        for executor in builders.map(|it| it.build().unwrap()) {
+            let error = executor.submit(|()| (), ()).result().unwrap_err();
+            assert!(error.is_broken(), "{error}");
+            let refusal = refusal_of(&executor);
+            assert!(refusal.contains("a worker process cannot be set up"), "{refusal}");
+            executor.shutdown(true, false);
+        }
     });
 }
 
