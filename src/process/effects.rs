@@ -69,7 +69,7 @@ impl Pool {
         while let Some(action) = state.machine.next_action() {
             self.decide(&mut state, action, &cause, &mut effects);
         }
-        let is_gone = state.machine.is_gone();
+        let is_gone = state.is_gone();
         drop(state);
         if is_gone {
             self.timer.close();

@@ -160,7 +160,8 @@ impl Pool {
     /// come back on this very thread, whose worker is not gone yet.
     fn takes(&self, state: &State, patience: Patience) -> bool {
         let may_continue = patience == Patience::Continuation && self.is_own_thread();
-        state.machine.is_open() || (may_continue && state.machine.may_continue())
+        state.machine.is_open()
+            || (may_continue && state.machine.may_continue() && !state.is_gone())
     }
 
     /// Sees that the task fails in time if it has to begin within some time and does not.
@@ -191,8 +192,11 @@ impl Pool {
                 return;
             }
             let state = self.state.lock();
-            // It may have been sent again meanwhile.
-            if state.machine.lent(id).is_none() {
+            // It may have been sent again meanwhile, and may even have begun.
+            if state.machine.job(id).is_none_or(|job| job.has_begun) {
+                return;
+            }
+            if state.machine.sent(id).is_none() {
                 break state;
             }
         };
@@ -392,6 +396,18 @@ impl Pool {
         }
     }
 
+    /// A thread is about to hand its line on to a stand-in.
+    pub(super) fn relieve(&self) {
+        self.state.lock().relieved += 1;
+    }
+
+    /// It has come back from its callback, and leaves.
+    pub(super) fn leave(&self) {
+        let mut state = self.state.lock();
+        state.relieved -= 1;
+        self.act(state);
+    }
+
     /// Remembers a thread, so that it is waited for at the end.
     pub(super) fn keep(&self, thread: JoinHandle<()>) {
         let mut threads = self.threads.lock();
@@ -454,13 +470,13 @@ impl Pool {
         let is_gone = task::while_blocked(Blocking::Waiting, || {
             let mut state = self.state.lock();
             loop {
-                if state.machine.is_gone() {
+                if state.is_gone() {
                     return true;
                 }
                 let (guard, timed_out) = self.gone.wait_until(state, deadline);
                 state = guard;
                 if timed_out {
-                    return state.machine.is_gone();
+                    return state.is_gone();
                 }
             }
         });

@@ -135,13 +135,13 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             pool.accuse(line, violation.to_string());
             false
         });
-        if let Err(violation) = receive_all(pool, line, &mut alarm) {
+        if let Err(violation) = receive_all(pool, line, turn, &mut alarm) {
             pool.accuse(line, violation.to_string());
         }
         // All that may have ended tasks whose callbacks have waited.
         if line.turn() != turn {
             pool.forget_alarm(alarm);
-            return task::set_host(None);
+            return leave(pool);
         }
         // Callbacks may take their time, and the worker need not wait for them.
         if !line.finished.lock().is_empty() {
@@ -151,7 +151,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         while let Some(finished) = { line.finished.lock().pop_front() } {
             finished.conclude();
             if line.turn() != turn {
-                return task::set_host(None);
+                return leave(pool);
             }
         }
         if has_found || has_come {
@@ -174,7 +174,13 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     }
     pool.forget_alarm(alarm);
     pool.died(line);
+    if line.turn() == turn { task::set_host(None) } else { leave(pool) }
+}
+
+/// What a thread does last that has handed its line on.
+fn leave(pool: &Pool) {
     task::set_host(None);
+    pool.leave();
 }
 
 /// How long the line's thread may wait for a worker to ring.
@@ -222,30 +228,49 @@ impl Patience {
     }
 }
 
-/// Does what the frames want that have come.
-fn receive_all(pool: &Pool, line: &Line, alarm: &mut Option<Alarm>) -> Result<(), Violation> {
+/// Does what the frames want that have come, as long as this thread serves the line.
+fn receive_all(
+    pool: &Pool,
+    line: &Line,
+    turn: usize,
+    alarm: &mut Option<Alarm>,
+) -> Result<(), Violation> {
     // Calls that have come back are booked together.
     let mut returned = Vec::new();
-    let mut outcome = Ok(());
-    while outcome.is_ok() {
+    while line.turn() == turn {
         let frame = next_frame(&line.reader).transpose();
         let frame = frame.or_else(|| next_frame(&line.ring_reader).transpose());
-        outcome = match frame {
-            None => break,
-            Some(Ok((Kind::Done, body))) => done(line, body).map(|call| returned.extend(call)),
+        match frame {
+            Some(Ok((Kind::Done, body))) => match done(line, body) {
+                Ok(call) => returned.extend(call),
+                Err(violation) => {
+                    book(pool, line, &mut returned)?;
+                    return Err(violation);
+                }
+            },
             Some(Ok((kind, body))) => {
+                // First, for what follows may hand the line on.
+                book(pool, line, &mut returned)?;
                 if kind == Kind::Hello {
                     pool.forget_alarm(alarm.take());
                 }
-                receive(pool, line, kind, &body)
+                receive(pool, line, kind, &body)?;
             }
-            Some(Err(violation)) => Err(violation),
-        };
+            last => {
+                book(pool, line, &mut returned)?;
+                return last.map_or(Ok(()), |frame| frame.map(drop));
+            }
+        }
     }
-    if !returned.is_empty() && !pool.returned(line, returned) {
-        outcome = Err(Violation::Nonsense("news of a call that it was not sent"));
+    Ok(())
+}
+
+fn book(pool: &Pool, line: &Line, returned: &mut Vec<Returned>) -> Result<(), Violation> {
+    if returned.is_empty() || pool.returned(line, std::mem::take(returned)) {
+        Ok(())
+    } else {
+        Err(Violation::Nonsense("news of a call that it was not sent"))
     }
-    outcome
 }
 
 /// The next whole frame, copied, so that the reader is free while it is handled.
@@ -349,6 +374,7 @@ impl Host for LineHost {
             return;
         }
         SERVED.set(0);
+        self.pool.relieve();
         let turn = self.line.turn() + 1;
         self.line.set_turn(turn);
         let (pool, line) = (Arc::clone(&self.pool), Arc::clone(&self.line));
@@ -359,6 +385,7 @@ impl Host for LineHost {
                 // Nobody stands in: what this line brings comes when the wait is over.
                 self.line.set_turn(turn - 1);
                 SERVED.set(Arc::as_ptr(&self.line).addr());
+                self.pool.leave();
             }
         }
     }

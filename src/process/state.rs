@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) broken: Option<BrokenCause>,
     /// Why the last process could not be started.
     pub(super) refused: Option<Arc<std::io::Error>>,
+    /// How many threads have handed their line on, and are still in the callback that they run.
+    pub(super) relieved: usize,
     pub(super) finished: usize,
     pub(super) failed: usize,
     pub(super) cancelled: usize,
@@ -30,10 +32,16 @@ impl State {
             doomed: FxHashSet::default(),
             broken: None,
             refused: None,
+            relieved: 0,
             finished: 0,
             failed: 0,
             cancelled: 0,
         }
+    }
+
+    /// Closed, and nobody is left who could begin, or go on with, anything.
+    pub(super) fn is_gone(&self) -> bool {
+        self.machine.is_gone() && self.relieved == 0
     }
 
     /// Why the pool takes nothing, if it does not.

@@ -257,7 +257,8 @@ impl Worker {
             return;
         }
         let mut frame = Vec::new();
-        if head.is_announced {
+        let is_announced = head.is_announced;
+        if is_announced {
             put_message(&mut frame, Kind::Begun, &ticket, 0);
             self.send(&frame);
             frame.clear();
@@ -292,7 +293,8 @@ impl Worker {
         put_message(&mut frame, Kind::Done, &done, result.len());
         if large.is_none() && self.page.ring().put(&frame, &result) {
             self.is_untold = true;
-            if duration >= LONG {
+            // Somebody minds its time, or it was long, and ringing hardly counts.
+            if is_announced || duration >= LONG {
                 self.tell();
             }
         } else {

@@ -6,6 +6,7 @@
 use super::cell::Header;
 use super::deliver;
 use super::owner::OwnerId;
+use super::series;
 use super::task_ref::TaskRef;
 use crate::sync::thread::const_thread_local;
 use std::cell::{Cell, RefCell};
@@ -87,6 +88,7 @@ pub(crate) fn while_blocked<R>(why: Blocking, wait: impl FnOnce() -> R) -> R {
         }
     }
     deliver::catch_up();
+    series::hand_over();
     let _ended = host().map(|host| {
         host.begin_blocking(why);
         Ended(host, why)

@@ -11,7 +11,6 @@ use super::cell::{Header, drop_contained};
 use super::context::outside;
 use super::panic::contain;
 use super::waiters::{List, Waiter};
-use crate::sync::Arc;
 use crate::sync::thread::{const_thread_local, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -114,27 +113,6 @@ fn proceed(continuation: Continuation) {
     if depth == 0 {
         catch_up();
     }
-}
-
-/// Does what `next` gives until it gives nothing more. If one of these things comes to a wait of this
-/// crate, those behind it are done first, for it may wait for just that.
-pub(crate) fn one_after_the_other<W: FnOnce()>(
-    next: impl Fn() -> Option<W> + Send + Sync + 'static,
-) {
-    fn proceed<W: FnOnce()>(next: Arc<impl Fn() -> Option<W> + Send + Sync + 'static>) {
-        while let Some(work) = next() {
-            let rest = Arc::clone(&next);
-            let rest: Continuation = Box::new(move || proceed(rest));
-            let is_deferred = DEFERRED.try_with(|it| it.borrow_mut().push_back(rest)).is_ok();
-            contain(work);
-            // If the thread is ending and the list is gone, nobody else comes to the rest.
-            if is_deferred {
-                return;
-            }
-        }
-    }
-    outside(|| proceed(Arc::new(next)));
-    catch_up();
 }
 
 /// Runs what was deferred. Called before this thread blocks too, for it may be about to wait for

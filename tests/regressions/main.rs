@@ -16,6 +16,8 @@ mod order;
 mod process_callbacks;
 mod refused_threads;
 mod retries;
+#[cfg(target_os = "linux")]
+mod series;
 mod shutdown;
 mod support;
 mod thread_locals;

@@ -203,9 +203,9 @@ impl<J> Machine<J> {
         self.phase == Phase::Closed && self.workers.is_empty()
     }
 
-    /// Whether, although closed, it can still run what goes on with a task that it has run.
+    /// Whether, although closed, it runs what has not begun.
     pub(crate) fn may_continue(&self) -> bool {
-        !self.is_winding_up() && !self.is_gone()
+        !self.is_winding_up()
     }
 
     /// Whether what has not begun is not to begin any more.
