@@ -5,11 +5,14 @@
 //! is still to be done, and the thread leaves it alone when it comes back: so at any time one thread
 //! that is not blocked goes on with a series. Who began it waits for all stand-ins at its end.
 
-use super::context::{Blocking, while_blocked};
+use super::context::{Blocking, Host, host_owner, set_host, while_blocked};
+use super::owner::OwnerId;
 use super::panic::contain;
+use super::task_ref::TaskRef;
 use crate::sync::thread::{self, JoinHandle, const_thread_local};
 use crate::sync::{Arc, Mutex};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// How many series a thread may be at, one within another: a callback of one may begin the next, and
 /// the stack has an end.
@@ -82,12 +85,40 @@ impl Series {
 /// This thread is about to block: what it goes on with is left to stand-ins.
 pub(super) fn hand_over() {
     let at = AT.try_with(|at| std::mem::take(&mut *at.borrow_mut())).unwrap_or_default();
+    let owner = host_owner();
     for series in at {
         let its_own = Arc::clone(&series);
-        match thread::spawn("stand-in".to_owned(), None, move || its_own.go_on()) {
+        let stand_in = move || {
+            set_host(owner.map(|owner| Rc::new(StandIn(owner)) as Rc<dyn Host>));
+            its_own.go_on();
+            set_host(None);
+        };
+        match thread::spawn("stand-in".to_owned(), None, stand_in) {
             Ok(stand_in) => series.stand_ins.lock().push(stand_in),
             // Then before the wait, which may be for just that.
             Err(_) => series.go_on(),
         }
+    }
+}
+
+/// A thread on behalf of one of a pool's own, which waits for it: so it must not wait for the end of
+/// that pool either.
+struct StandIn(OwnerId);
+
+impl Host for StandIn {
+    fn owner(&self) -> OwnerId {
+        self.0
+    }
+
+    fn help(&self, _task: &TaskRef) -> bool {
+        false
+    }
+
+    fn begin_blocking(&self, _why: Blocking) {}
+
+    fn end_blocking(&self, _why: Blocking) {}
+
+    fn is_stopping(&self) -> bool {
+        false
     }
 }

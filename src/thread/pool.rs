@@ -447,7 +447,7 @@ impl Pool {
     /// Blocks until every worker has left, or the deadline comes. Called by a worker of this very
     /// pool it does not wait, for the worker would wait for itself; false then too.
     pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        if worker::serves(self.id) {
+        if worker::serves(self.id) || task::host_owner() == Some(self.id) {
             return false;
         }
         if !task::while_blocked(Blocking::Waiting, || self.crew.wait_until_gone(deadline)) {

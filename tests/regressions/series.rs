@@ -2,7 +2,7 @@
 
 use crate::common::{BOUND, FarGate, FarLatch, Gate, eventually, occupy, within};
 use crate::support::survives;
-use concurrent_futures::{ProcessPoolExecutor, ThreadPoolExecutor};
+use concurrent_futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -130,5 +130,35 @@ fn what_goes_on_with_a_task_begins_after_a_shutdown_though_a_callback_waits() {
         eventually(|| !std::fs::exists(format!("/proc/{process}")).unwrap());
         gate.open();
         assert_eq!(second.result().unwrap(), 20);
+    });
+}
+
+/// The stand-in waited for the end of the pool, one of whose threads waited for the stand-in.
+#[test]
+fn a_callback_may_shut_the_pool_down_while_another_one_waits() {
+    fn check(executor: &impl Executor, shut_down: impl Fn(bool) + Clone + Send + 'static) {
+        let gate = FarGate::new();
+        let first = executor.submit(pass, gate.latch());
+        gate.await_arrivals(1);
+        let [second, third] = [(); 2].map(|()| executor.submit(drop::<()>, ()));
+        let (said, heard) = mpsc::channel();
+        let (wait, cancel) = (shut_down.clone(), shut_down);
+        third.add_done_callback(move |_| {
+            wait(true);
+            said.send(()).unwrap();
+        });
+        second.add_done_callback(move |_| third.wait());
+        // Ends the others on the pool's own thread.
+        first.add_done_callback(move |_| cancel(false));
+        gate.open();
+        heard.recv().unwrap();
+    }
+    within(|| {
+        let executor = ThreadPoolExecutor::new(1).unwrap();
+        let handle = executor.handle();
+        check(&executor, move |wait| handle.shutdown(wait, true));
+        let executor = ProcessPoolExecutor::new(1).unwrap();
+        let handle = executor.handle();
+        check(&executor, move |wait| handle.shutdown(wait, true));
     });
 }
