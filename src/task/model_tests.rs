@@ -7,9 +7,9 @@ use super::handle::{Fresh, Handle};
 use super::owner::OwnerId;
 use super::task_ref::{Cancelled, TaskRef};
 use super::waiters::Waiter;
-use super::{Body, Extras, promised};
+use super::{Blocking, Body, Extras, promised, while_blocked};
 use crate::sync::explore::{Counter, Letter, Witness, explore, spawn};
-use crate::sync::{Arc, Parker};
+use crate::sync::{Arc, Mutex, Parker};
 
 struct Job<F>(F);
 
@@ -462,5 +462,28 @@ fn reclaim_against_begin() {
         };
         runner.join();
         assert_eq!((runs.get(), drops.get()), (usize::from(!is_reclaimed), 1));
+    });
+}
+
+/// Of two things that are done one after the other, the first waits for the second, which a stand-in
+/// does: when it is over, both are done, and what they did is seen.
+#[test]
+fn stand_in_goes_on_while_the_first_waits() {
+    explore(3, || {
+        let letters = Arc::new([Letter::new(), Letter::new()]);
+        let (parker, left, written) =
+            (Arc::new(Parker::new()), Mutex::new(0..2), Arc::clone(&letters));
+        super::one_after_the_other(move || {
+            let turn = left.lock().next()?;
+            let (parker, written) = (Arc::clone(&parker), Arc::clone(&written));
+            Some(move || {
+                match turn {
+                    0 => while_blocked(Blocking::Waiting, || parker.park()),
+                    _ => parker.unpark(),
+                }
+                written[turn].write(1);
+            })
+        });
+        assert_eq!([letters[0].read(), letters[1].read()], [1, 1]);
     });
 }
