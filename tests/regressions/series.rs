@@ -99,7 +99,7 @@ fn callbacks_may_hold_a_lock_while_they_wait() {
             is_waiting.recv_timeout(BOUND).unwrap();
             gate.open();
         });
-        executor.shutdown(false, true);
+        executor.shutdown(true, true);
         assert_eq!(*log.lock().unwrap(), 3);
         opener.join().unwrap();
     });
