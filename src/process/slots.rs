@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many calls can be on their way to one worker.
 #[cfg(not(concurrent_futures_loom))]
-pub(super) const SLOTS: usize = 256;
+pub(super) const SLOTS: usize = 64;
 /// A model needs no more.
 #[cfg(concurrent_futures_loom)]
 pub(super) const SLOTS: usize = 1;

@@ -10,12 +10,12 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WorkerId(pub(crate) u64);
 
-/// As many calls are sent ahead as take about this long, which is when the parent looks again.
-const AHEAD_MICROSECONDS: f64 = 1000.0;
+/// As many calls are sent ahead as take about this long. More would only be more to take back.
+const AHEAD_MICROSECONDS: f64 = 400.0;
 /// One that runs, and one that lies ready.
 const LEAST_WINDOW: usize = 2;
 /// A call that takes less than this is short: more than one of them is sent ahead.
-const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 5.0;
+const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 2.0;
 
 /// How far a worker has come: see the diagram of the [machine](super).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
