@@ -201,6 +201,13 @@ impl Pool {
     }
 
     fn carry_out(&self, mut effects: Effects) {
+        // First, so that a call that is seen to run takes no room any more.
+        if let Some(bound) = &self.bound {
+            bound.release(effects.room);
+            if effects.closes_queue {
+                bound.close();
+            }
+        }
         for line in effects.flush {
             line.flush(serving::is_serving(&line));
         }
@@ -212,12 +219,6 @@ impl Pool {
         }
         for (after, reminder) in effects.later {
             self.remind(after, reminder);
-        }
-        if let Some(bound) = &self.bound {
-            bound.release(effects.room);
-            if effects.closes_queue {
-                bound.close();
-            }
         }
         if effects.over.is_empty() {
             return;
