@@ -168,7 +168,14 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             }
             Heard::LastBytes | Heard::Nothing => {
                 line.flush(true);
-                has_ended = line.wait(limit(pool, line, &mut patience));
+                let limit = limit(pool, line, &mut patience);
+                // That, too, may have ended tasks whose callbacks have waited; what is heard from here
+                // on is the stand-in's.
+                if line.turn() != turn {
+                    pool.forget_alarm(alarm);
+                    return leave(pool);
+                }
+                has_ended = line.wait(limit);
             }
         }
     }
