@@ -122,7 +122,9 @@ mod process;
 #[allow(unsafe_code)]
 mod process {
     //! What models explore of the pool of processes: the memory that a worker shares with its parent.
+    mod inbox;
     mod model_tests;
+    mod outcomes;
     mod ring;
     mod slots;
 }

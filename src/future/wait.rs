@@ -1,8 +1,8 @@
 //! Waiting: for one task, and for several until some or all of them are done.
 
 use super::{CancelOnDrop, CompletionQueue, Future, SharedFuture};
-use crate::sync::thread::thread_local;
-use crate::sync::{Arc, Parker, deadline_after};
+use crate::sync::thread::{const_thread_local, thread_local};
+use crate::sync::{Arc, Parker, Spin, deadline_after};
 use crate::task::{self, Blocking, Observer, Phase, Snapshot, TaskRef, Waiter};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ thread_local! {
     /// Where this thread sleeps while it waits for one task.
     static PARKER: Arc<Parker> = Arc::new(Parker::new());
 }
+
+const_thread_local! { static SPIN: Spin = Spin::new() }
 
 /// Blocks until the task has reached `phase`; false if the deadline came first. No deadline at all
 /// means that this thread may run the task itself; a deadline of `None` is one that never comes.
@@ -29,6 +31,18 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
     if deadline.is_none() && task::help(task) && reached(task.snapshot()) {
         return true;
     }
+    let attendance = if deadline.is_none() { task::attend(task) } else { None };
+    let mut waiting = None;
+    if let Some(attendance) = attendance {
+        let is_there = || {
+            attendance.look();
+            reached(task.snapshot())
+        };
+        match SPIN.with(|spin| spin.until(is_there, || false)) {
+            Ok(()) => return true,
+            Err(it) => waiting = Some(it),
+        }
+    }
     // The thread may be ending, and this thread-local gone: then it waits at a place of its own.
     let parker = PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
     let observer: Arc<dyn Observer> = parker.clone();
@@ -39,7 +53,7 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
     if task.add_waiter(waiter).is_err() {
         return true;
     }
-    task::while_blocked(Blocking::Waiting, || {
+    let done = task::while_blocked(Blocking::Waiting, || {
         while !reached(task.snapshot()) {
             if !parker.park_until(deadline.flatten()) && !reached(task.snapshot()) {
                 task.remove_observer(&observer, 0);
@@ -47,7 +61,11 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
             }
         }
         true
-    })
+    });
+    if let Some(waiting) = waiting {
+        SPIN.with(|spin| spin.slept(waiting));
+    }
+    done
 }
 
 /// Something that can be waited for together with others of its kind: a future, a reference to

@@ -11,8 +11,9 @@ use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::initializers::{Initializer, run_those_after};
 use crate::task;
 use std::ffi::{c_char, c_int};
+use std::fmt;
 
-/// The environment variable that marks a worker. Its value is the parent's process number.
+/// The environment variable that marks a worker. Its value is a [`Mark`].
 pub(super) const VARIABLE: &str = concat!(
     "CONCURRENT_FUTURES_WORKER_",
     env!("CARGO_PKG_VERSION_MAJOR"),
@@ -22,10 +23,29 @@ pub(super) const VARIABLE: &str = concat!(
     env!("CARGO_PKG_VERSION_PATCH"),
 );
 
-/// The process that has marked this one as its worker.
-fn parent() -> Option<u32> {
-    let value = std::env::var(VARIABLE).ok()?;
-    Some(value.parse().unwrap_or(0))
+/// Who has marked this process as its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) parent: u32,
+    /// The descriptor of the page that they share, in the parent.
+    pub(super) page: i32,
+}
+
+impl Mark {
+    fn found() -> Option<Mark> {
+        let value = std::env::var(VARIABLE).ok()?;
+        let read = |(parent, page): (&str, &str)| {
+            Some(Mark { parent: parent.parse().ok()?, page: page.parse().ok()? })
+        };
+        // With another value it is a worker nevertheless, of nobody.
+        Some(value.split_once(' ').and_then(read).unwrap_or(Mark { parent: 0, page: -1 }))
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.parent, self.page)
+    }
 }
 
 /// Whether this process has been marked as a worker. In a worker the mark is removed before
@@ -59,13 +79,13 @@ extern "C" fn hook(
 fn pass(prepare: impl FnOnce()) {
     // ORDERING: relaxed; see `has_passed`.
     PASSED.store(1, Ordering::Relaxed);
-    let Some(parent) = parent() else { return };
+    let Some(mark) = Mark::found() else { return };
     prepare();
     // SAFETY: in a worker nothing else runs yet, or it runs in a `main` that calls `init` first, as
     // its documentation demands: no other thread looks at the environment.
     unsafe { std::env::remove_var(VARIABLE) };
     // A panic must not leave a function that C code has called.
-    task::contain(|| worker::main(parent));
+    task::contain(|| worker::main(mark));
     std::process::abort();
 }
 

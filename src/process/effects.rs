@@ -11,7 +11,7 @@ use super::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
 use super::message::CallHead;
 use super::pool::{Cause, Pool};
 use super::serving;
-use super::slots::{SLOTS, Ticket};
+use super::slots::Ticket;
 use super::state::State;
 use crate::error::{BrokenCause, DeathCause, TaskErrorKind};
 use crate::sync::{Arc, Mutex, MutexGuard, deadline_after, thread};
@@ -22,7 +22,8 @@ use std::time::Duration;
 
 /// What is to be done when the lock has been released.
 #[derive(Default)]
-struct Effects {
+#[must_use]
+pub(super) struct Effects {
     flush: Vec<Arc<Line>>,
     start: Vec<(WorkerId, usize)>,
     signal: Vec<(Arc<Line>, Signal)>,
@@ -40,9 +41,6 @@ enum Reminder {
     Grace(TaskId, WorkerId, Ticket),
     Idle(WorkerId, usize),
 }
-
-/// This many calls, and one that runs, are enough for a while.
-const ENOUGH: usize = 1;
 
 impl Effects {
     fn end(&mut self, state: &mut State, mut job: Job, kind: TaskErrorKind) {
@@ -64,10 +62,16 @@ impl Pool {
         self.act_upon(state, Cause::Other);
     }
 
-    pub(super) fn act_upon(&self, mut state: MutexGuard<'_, State>, cause: Cause) {
+    pub(super) fn act_upon(&self, state: MutexGuard<'_, State>, cause: Cause) {
+        let effects = self.decide_all(state, &cause);
+        self.carry_out(effects);
+    }
+
+    /// Decides what follows from what has happened; it is still to be carried out.
+    pub(super) fn decide_all(&self, mut state: MutexGuard<'_, State>, cause: &Cause) -> Effects {
         let mut effects = Effects::default();
         while let Some(action) = state.machine.next_action() {
-            self.decide(&mut state, action, &cause, &mut effects);
+            self.decide(&mut state, action, cause, &mut effects);
         }
         let is_gone = state.is_gone();
         drop(state);
@@ -75,7 +79,7 @@ impl Pool {
             self.timer.close();
             self.gone.notify_all();
         }
-        self.carry_out(effects);
+        effects
     }
 
     fn decide(&self, state: &mut State, action: Action<Job>, cause: &Cause, effects: &mut Effects) {
@@ -180,27 +184,19 @@ impl Pool {
             ticket,
             code: job.call.code,
             context: context.map(|(code, captured)| (*code, &**captured)),
-            is_announced: job.timeout().is_some() || !job.alarms.is_empty(),
+            is_announced: job.is_limited(),
             attempt,
             label: job.task().label().map(|label| &**label),
             argument: job.call.argument.place(),
         };
-        let last_written = line.push_call(ticket, &head, &job.call.argument);
-        if state.machine.on_its_way(worker, 1).is_some() {
+        line.push_call(&head, &job.call.argument);
+        if state.machine.has_ahead(worker) {
             line.mind();
         }
-        // A worker that has been written enough to do gets it with what its own thread writes next,
-        // which is when something has come back.
-        let has_enough = state
-            .machine
-            .on_its_way(worker, ENOUGH)
-            .is_some_and(|ticket| last_written.since(ticket) < SLOTS);
-        if !has_enough {
-            effects.flush(line);
-        }
+        effects.flush(line);
     }
 
-    fn carry_out(&self, mut effects: Effects) {
+    pub(super) fn carry_out(&self, mut effects: Effects) {
         // First, so that a call that is seen to run takes no room any more.
         if let Some(bound) = &self.bound {
             bound.release(effects.room);
@@ -209,7 +205,7 @@ impl Pool {
             }
         }
         for line in effects.flush {
-            line.flush(serving::is_serving(&line));
+            line.flush();
         }
         for (line, signal) in effects.signal {
             line.signal(signal);

@@ -142,7 +142,7 @@ impl FrameReader {
         self.end += count.min(self.bytes.len() - self.end);
     }
 
-    /// Takes over bytes that have come another way.
+    #[cfg(test)]
     pub(super) fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let space = self.space();

@@ -53,6 +53,11 @@ impl JobOf<dyn Sink> {
         self.task().extras()?.timeout
     }
 
+    /// Whether its worker has to say when it begins.
+    pub(super) fn is_limited(&self) -> bool {
+        self.timeout().is_some() || !self.alarms.is_empty()
+    }
+
     /// How long it may wait until it begins.
     pub(super) fn begin_within(&self) -> Option<Duration> {
         self.task().extras()?.begin_within

@@ -1,12 +1,12 @@
 //! The parent's side of one worker: its process, the socket to it, and what is to be written there.
 
 use super::frame::{self, FrameReader, HEADER, Kind, Violation};
+use super::inbox::Inbox;
 use super::job::Finished;
 use super::machine::WorkerId;
 use super::message::{self, CallHead};
 use super::page::Page;
 use super::payload::Payload;
-use super::slots::Ticket;
 use crate::error::{DeathCause, WorkerDeath};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -39,15 +39,11 @@ const COPIED: usize = 16 << 10;
 /// Small frames are gathered up to about this length, so that one write carries many.
 const GATHERED: usize = 32 << 10;
 
+#[derive(Default)]
 struct Outbox {
     pieces: VecDeque<Piece>,
     /// How many bytes of the first piece have been written.
     written: usize,
-    /// The numbers of the last call in it, and of the last one that has left it.
-    last_pushed: Ticket,
-    last_written: Ticket,
-    /// Somebody has taken the pieces and writes them; what is pushed meanwhile is theirs to write.
-    is_writing: bool,
 }
 
 impl Outbox {
@@ -60,6 +56,23 @@ impl Outbox {
         match self.pieces.back_mut() {
             Some(Piece::Own(last)) => last,
             _ => unreachable!("the last piece is of this kind"),
+        }
+    }
+
+    fn write(&mut self, inbox: &Inbox) {
+        while let Some(first) = self.pieces.front_mut() {
+            let bytes = &first.bytes()[self.written..];
+            let count = inbox.put(bytes);
+            if count < bytes.len() {
+                self.written += count;
+                return;
+            }
+            self.written = 0;
+            // Its memory is used again.
+            if let (1, Some(Piece::Own(last))) = (self.pieces.len(), self.pieces.front_mut()) {
+                return last.clear();
+            }
+            self.pieces.pop_front();
         }
     }
 }
@@ -92,6 +105,8 @@ pub(super) struct Line {
     pub(super) finished: Mutex<VecDeque<Finished>>,
     /// Counts the threads that have served this line: the last one does, and no other.
     turn: AtomicUsize,
+    /// Not zero if a thread that waits for a call looks for its outcome.
+    attended: AtomicUsize,
     /// Not zero if the line's thread minds the time since it has heard something.
     armed: AtomicUsize,
     memory_kills: Option<u64>,
@@ -116,17 +131,12 @@ impl Line {
             link,
             bell,
             child,
-            outbox: Mutex::new(Outbox {
-                pieces: VecDeque::new(),
-                written: 0,
-                last_pushed: Ticket::NONE,
-                last_written: Ticket::NONE,
-                is_writing: false,
-            }),
+            outbox: Mutex::new(Outbox::default()),
             reader: Mutex::new(FrameReader::new(most)),
             ring_reader: Mutex::new(FrameReader::new(most)),
             finished: Mutex::new(VecDeque::new()),
             turn: AtomicUsize::new(0),
+            attended: AtomicUsize::new(0),
             armed: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
             fault: Mutex::new(None),
@@ -153,10 +163,9 @@ impl Line {
         message::put_message(self.outbox.lock().space(HEADER), kind, message, 0);
     }
 
-    /// The same for a call. The number of the last call that has been written with all before it.
-    pub(super) fn push_call(&self, ticket: Ticket, head: &CallHead, argument: &Payload) -> Ticket {
+    /// The same for a call.
+    pub(super) fn push_call(&self, head: &CallHead, argument: &Payload) {
         let mut outbox = self.outbox.lock();
-        outbox.last_pushed = ticket;
         match argument {
             Payload::Bytes(bytes) => {
                 let is_small = bytes.len() <= COPIED;
@@ -172,70 +181,13 @@ impl Line {
                 message::put_message(outbox.space(HEADER), Kind::Call, head, 0);
             }
         }
-        outbox.last_written
     }
 
-    /// Writes what the socket takes, without blocking. The rest is for the line's own thread, which
-    /// is told unless it is the one that calls.
-    pub(super) fn flush(&self, is_own_thread: bool) {
-        if !self.write() && !is_own_thread {
-            self.bell.ring();
-        }
-    }
-
-    /// Whether everything has been written, or somebody else sees to it. The outbox is not locked
-    /// while the system is called, for it is locked under the pool's lock.
-    fn write(&self) -> bool {
-        let mut outbox = self.outbox.lock();
-        if std::mem::replace(&mut outbox.is_writing, true) {
-            return true;
-        }
-        loop {
-            let mut pieces = std::mem::take(&mut outbox.pieces);
-            let (mut written, last_pushed) = (outbox.written, outbox.last_pushed);
-            drop(outbox);
-            let outcome = self.write_pieces(&mut pieces, &mut written);
-            outbox = self.outbox.lock();
-            match outcome {
-                Ok(()) => {
-                    outbox.written = 0;
-                    outbox.last_written = last_pushed;
-                    if outbox.pieces.is_empty() {
-                        outbox.is_writing = false;
-                        return true;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    pieces.append(&mut outbox.pieces);
-                    outbox.pieces = pieces;
-                    outbox.written = written;
-                    outbox.is_writing = false;
-                    return false;
-                }
-                Err(_) => {
-                    // Nobody reads any more: the end is about to be heard.
-                    outbox.pieces.clear();
-                    outbox.written = 0;
-                    outbox.is_writing = false;
-                    return true;
-                }
-            }
-        }
-    }
-
-    fn write_pieces(&self, pieces: &mut VecDeque<Piece>, written: &mut usize) -> io::Result<()> {
-        while let Some(first) = pieces.front() {
-            match self.link.try_send(&first.bytes()[*written..]) {
-                Ok(count) => *written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            if *written >= first.bytes().len() {
-                pieces.pop_front();
-                *written = 0;
-            }
-        }
-        Ok(())
+    /// Writes what there is room for, and wakes the worker if it sleeps. The rest is written when the
+    /// worker has made room, by the line's own thread, which is then rung for.
+    pub(super) fn flush(&self) {
+        self.outbox.lock().write(self.page.inbox());
+        self.page.inbox().wake();
     }
 
     // ---- reading ----------------------------------------------------------------------------
@@ -261,19 +213,31 @@ impl Line {
 
     /// Takes what the worker has put into the ring. Whether there was anything.
     pub(super) fn look(&self) -> Result<bool, Violation> {
-        let mut bytes = Vec::new();
-        let mut reader = self.ring_reader.lock();
-        let taken = self.page.ring().take(&mut bytes);
-        taken.map_err(|_| Violation::Nonsense("having more in the ring than it holds"))?;
-        reader.append(&bytes);
-        Ok(!bytes.is_empty())
+        self.take_outcomes(&mut self.ring_reader.lock())
     }
 
-    /// Blocks until something can be read or is to be written, or the process has ended, or the
+    /// The same, for a thread that holds its reader.
+    pub(super) fn take_outcomes(&self, reader: &mut FrameReader) -> Result<bool, Violation> {
+        let overfull = |_| Violation::Nonsense("having more in the ring than it holds");
+        let found = self.page.outcomes().len().map_err(overfull)?;
+        let mut left = found;
+        while left > 0 {
+            let space = reader.space();
+            let most = space.len().min(left);
+            let count = self.page.outcomes().take(&mut space[..most]).map_err(overfull)?;
+            reader.filled(count);
+            left -= count;
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(found > 0)
+    }
+
+    /// Blocks until something can be read or the bell has been rung, or the process has ended, or the
     /// time is up. Whether it has ended.
     pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
-        let is_writing = !self.outbox.lock().pieces.is_empty();
-        match wait_for(&self.link, is_writing, &self.bell, &self.child, limit) {
+        match wait_for(&self.link, &self.bell, &self.child, limit) {
             Ok(ready) => {
                 if ready.rung {
                     self.bell.silence();
@@ -286,6 +250,23 @@ impl Line {
                 false
             }
         }
+    }
+
+    // ---- attendance -------------------------------------------------------------------------
+
+    /// This thread looks for outcomes from now on; false if another one does.
+    pub(super) fn attend(&self) -> bool {
+        // ORDERING: acquire pairs with the release in `end_attendance`: the other one has left.
+        let begins = self.attended.swap(1, Ordering::Acquire) == 0;
+        if begins {
+            self.page.outcomes().attend();
+        }
+        begins
+    }
+
+    pub(super) fn end_attendance(&self) {
+        // ORDERING: release pairs with the acquire in `attend`.
+        self.attended.store(0, Ordering::Release);
     }
 
     // ---- silence ----------------------------------------------------------------------------

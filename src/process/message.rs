@@ -25,8 +25,6 @@ pub(super) struct Code {
 pub(super) struct Configure {
     pub(super) index: usize,
     pub(super) parent: u32,
-    /// The descriptor of the shared page, in the parent.
-    pub(super) page: i32,
     /// The longest frame that either side sends.
     pub(super) most: usize,
     /// How many pools stand above the worker, and how many may.

@@ -1,16 +1,19 @@
 #![doc = include_str!("README.md")]
 
+mod attending;
 mod bootstrap;
 mod builder;
 mod code;
 mod effects;
 mod frame;
 mod handle;
+mod inbox;
 mod job;
 mod line;
 mod machine;
 mod map;
 mod message;
+mod outcomes;
 mod page;
 mod payload;
 mod pool;

@@ -4,7 +4,9 @@
 //! In a model the worker is a thread; what its page is to it, it shares by an `Arc`. A frame is a
 //! ticket in a channel.
 
-use super::ring::Ring;
+use super::inbox::Inbox;
+use super::outcomes::Outcomes;
+use super::ring::{CAPACITY, Ring};
 use super::slots::{Slots, Ticket};
 use crate::sync::explore::{Counter, Letter, explore, spawn};
 use crate::sync::{Arc, Channel, Mutex, Weak};
@@ -298,11 +300,73 @@ fn ring_passes_frames_on() {
                 }
             }
         });
-        let mut taken = Vec::new();
-        assert!(ring.take(&mut taken).is_ok());
-        assert!([0, 2, 3, 5, 6].contains(&taken.len()), "whole frames: {taken:?}");
+        let mut taken = [0; 6];
+        let first = ring.take(&mut taken).unwrap();
+        assert!([0, 2, 3, 5, 6].contains(&first), "whole frames: {taken:?}");
         worker.join();
-        assert!(ring.take(&mut taken).is_ok());
-        assert_eq!(taken, *put.lock());
+        let second = ring.take(&mut taken[first..]).unwrap();
+        assert_eq!(taken[..first + second], **put.lock());
+    });
+}
+
+/// The worker goes to sleep while the parent puts a call in: it does not sleep over it.
+#[test]
+fn call_against_a_worker_that_goes_to_sleep() {
+    explore(None, || {
+        let inbox = Arc::new(Inbox::new());
+        let shared = Arc::clone(&inbox);
+        let worker = spawn(move || {
+            let mut call = [0; 1];
+            while shared.take(&mut call).unwrap().0 == 0 {
+                shared.sleep(None);
+            }
+            assert_eq!(call, [7]);
+        });
+        assert_eq!(inbox.put(&[7]), 1);
+        inbox.wake();
+        worker.join();
+    });
+}
+
+/// The parent finds the ring full while the worker makes room: it finds the room, or is told.
+#[test]
+fn full_inbox_against_a_worker_that_makes_room() {
+    explore(None, || {
+        let inbox = Arc::new(Inbox::new());
+        assert_eq!(inbox.put(&[1; CAPACITY]), CAPACITY);
+        let (shared, rings) = (Arc::clone(&inbox), Counter::new());
+        let ringing = rings.clone();
+        let worker = spawn(move || {
+            let (taken, is_wanted) = shared.take(&mut [0; CAPACITY]).unwrap();
+            assert_eq!(taken, CAPACITY);
+            if is_wanted {
+                ringing.add();
+            }
+        });
+        let sent = inbox.put(&[2]);
+        worker.join();
+        assert!(sent == 1 || rings.get() == 1);
+    });
+}
+
+/// A thread stops attending to a worker, while that runs out of calls: one finds the outcome, or the
+/// other rings.
+#[test]
+fn last_look_against_a_worker_that_runs_out_of_calls() {
+    explore(None, || {
+        let outcomes = Arc::new(Outcomes::new());
+        outcomes.attend();
+        let (shared, rings) = (Arc::clone(&outcomes), Counter::new());
+        let ringing = rings.clone();
+        let worker = spawn(move || {
+            assert!(shared.put(&[1], &[2]));
+            if !shared.is_attended() {
+                ringing.add();
+            }
+        });
+        outcomes.leave();
+        let found = outcomes.take(&mut [0; 2]).unwrap();
+        worker.join();
+        assert!(found == 2 || rings.get() == 1);
     });
 }

@@ -1,6 +1,7 @@
 //! The memory that a worker shares with its parent.
 
-use super::ring::Ring;
+use super::inbox::Inbox;
+use super::outcomes::Outcomes;
 use super::slots::Slots;
 use crate::sys::{Mapping, MemoryFile};
 use std::io;
@@ -10,10 +11,11 @@ use std::mem::size_of;
 #[repr(C)]
 struct Shared {
     slots: Slots,
-    ring: Ring,
+    outcomes: Outcomes,
+    inbox: Inbox,
 }
 
-/// Mapped memory with the [`Slots`] and the [`Ring`] of one worker.
+/// Mapped memory with the [`Slots`], the [`Outcomes`] and the [`Inbox`] of one worker.
 pub(super) struct Page {
     mapping: Mapping,
     file: MemoryFile,
@@ -52,8 +54,12 @@ impl Page {
         &self.shared().slots
     }
 
-    pub(super) fn ring(&self) -> &Ring {
-        &self.shared().ring
+    pub(super) fn outcomes(&self) -> &Outcomes {
+        &self.shared().outcomes
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.shared().inbox
     }
 }
 

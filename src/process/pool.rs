@@ -4,6 +4,7 @@
 //! could block, or is code of the user's, is done after it has been released: see
 //! [`effects`](super::effects).
 
+use super::attending::Attending;
 use super::job::{Finished, Job, Reply};
 use super::line::Line;
 use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
@@ -16,7 +17,7 @@ use crate::executor::{Admission, Bound, Patience, apart, expire};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
-use crate::task::{self, Blocking, Owner, OwnerId, TaskRef};
+use crate::task::{self, Attendance, Blocking, Owner, OwnerId, TaskRef};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -250,7 +251,7 @@ impl Pool {
 
     /// Whether, as far as is known, the worker has a call behind another.
     pub(super) fn has_calls_ahead(&self, worker: WorkerId) -> bool {
-        self.state.lock().machine.on_its_way(worker, 1).is_some()
+        self.state.lock().machine.has_ahead(worker)
     }
 
     /// Nothing has been heard of a worker for long.
@@ -302,15 +303,24 @@ impl Pool {
     ///
     /// Whoever waits is told by [`Finished::conclude`].
     pub(super) fn returned(&self, line: &Line, calls: Vec<Returned>) -> bool {
-        let mut state = self.state.lock();
-        let mut finished = line.finished.lock();
-        let mut are_known = true;
-        for call in calls {
-            are_known &= self.book(&mut state, line.worker, call, &mut finished);
-        }
-        drop(finished);
+        let (are_known, state) = self.book_all(line, calls, &mut line.finished.lock());
         self.act(state);
         are_known
+    }
+
+    /// What follows from it is still to be decided.
+    pub(super) fn book_all(
+        &self,
+        line: &Line,
+        calls: Vec<Returned>,
+        finished: &mut VecDeque<Finished>,
+    ) -> (bool, MutexGuard<'_, State>) {
+        let mut state = self.state.lock();
+        let mut are_known = true;
+        for call in calls {
+            are_known &= self.book(&mut state, line.worker, call, finished);
+        }
+        (are_known, state)
     }
 
     fn book(
@@ -529,6 +539,10 @@ impl Owner for Pool {
         }
         task.end_lending();
         true
+    }
+
+    fn attend(&self, task: &TaskRef) -> Option<Box<dyn Attendance>> {
+        Some(Box::new(Attending::begin(self.this.upgrade()?, task)?))
     }
 
     fn look_after(&self, task: &TaskRef) {

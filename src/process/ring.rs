@@ -1,45 +1,15 @@
-//! How small outcomes come from a worker without a system call for each.
-//!
-//! A ring of bytes in the memory that worker and parent share. The worker puts whole frames in, the
-//! parent takes whole frames out. Two counters say how much was ever put in and taken out; each is
-//! written by one side only:
+//! A ring of bytes in the memory that a worker and its parent share: one side puts in, the other takes
+//! out. Two counters say how much was ever put in and taken out; each is written by one side only:
 //!
 //! ```text
 //!            taken                put
 //!              |                   |
 //!   ...........|###################|..............   bytes, at their count modulo the capacity
-//!               the parent's        the worker's
+//!               of who takes        of who puts
 //! ```
-//!
-//! An outcome in the ring outlives its worker: when that dies, the parent still finds what was put
-//! before. So a worker may go on to its next call before the parent has been told of the last one,
-//! and a death still costs no other call than the one that was running.
-//!
-//! # When the parent looks
-//!
-//! Frames in the ring wake nobody: waking the parent for each of many short calls would take the
-//! processor away from them. The worker rings (by an empty frame on the link) when it runs out of calls,
-//! and after a call that took [`LONG`], where it hardly counts. So what was put in without a ring was
-//! short, and had a call behind it.
-//!
-//! As long as a worker has a call behind another, as far as the parent knows, the parent looks by itself:
-//! [`FIRST_LOOK`] after the last thing it heard, then after twice that time, and so on, but at least each
-//! [`SILENCE`]. So an outcome that was not rung for is found about as long after it was put in as its call
-//! took, even if the next one takes an hour. When the parent knows of no call behind another, either the
-//! worker is at its last one, and will ring, or has none, and has rung.
 
 use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-/// After a call of this length a worker rings at once.
-pub(super) const LONG: Duration = Duration::from_millis(5);
-
-/// The parent looks this time after it has heard something.
-pub(super) const FIRST_LOOK: Duration = Duration::from_millis(1);
-
-/// After this time without a word, what lies ready behind a worker's call is taken back.
-pub(super) const SILENCE: Duration = Duration::from_millis(20);
 
 #[cfg(not(concurrent_futures_loom))]
 pub(super) const CAPACITY: usize = 64 << 10;
@@ -47,7 +17,7 @@ pub(super) const CAPACITY: usize = 64 << 10;
 #[cfg(concurrent_futures_loom)]
 pub(super) const CAPACITY: usize = 4;
 
-/// There is more in the ring than it holds: its worker has lost its mind.
+/// There is more in the ring than it holds: the other side has lost its mind.
 #[derive(Debug)]
 pub(super) struct Overfull;
 
@@ -65,8 +35,8 @@ pub(super) struct Ring {
     bytes: [UnsafeCell<u8>; CAPACITY],
 }
 
-// SAFETY: the bytes between the two counters are only read by the parent, the others only written by
-// the worker; a counter moves after that, by release, and is read by acquire. (A worker that has lost
+// SAFETY: the bytes between the two counters are only read by one side, the others only written by
+// the other; a counter moves after that, by release, and is read by acquire. (A worker that has lost
 // its mind may write anywhere: so the parent copies bytes before it looks at them, and believes
 // none.)
 unsafe impl Sync for Ring {}
@@ -88,8 +58,7 @@ impl Ring {
         let put = self.put.0.load(Ordering::Relaxed);
         // ORDERING: acquire pairs with the release in `take`: those bytes have been copied.
         let taken = self.taken.0.load(Ordering::Acquire);
-        let room = CAPACITY - put.wrapping_sub(taken).min(CAPACITY);
-        if head.len() + rest.len() > room {
+        if head.len() + rest.len() > room(put, taken) {
             return false;
         }
         self.write(put, head);
@@ -98,6 +67,19 @@ impl Ring {
         // ORDERING: release pairs with the acquire in `take`: the bytes come before.
         self.put.0.store(put, Ordering::Release);
         true
+    }
+
+    /// Puts in as many of the bytes as there is room for. For the side that puts only.
+    pub(super) fn put_some(&self, bytes: &[u8]) -> usize {
+        // ORDERING: relaxed; only this side writes it.
+        let put = self.put.0.load(Ordering::Relaxed);
+        // ORDERING: acquire pairs with the release in `take`: those bytes have been copied.
+        let taken = self.taken.0.load(Ordering::Acquire);
+        let count = bytes.len().min(room(put, taken));
+        self.write(put, &bytes[..count]);
+        // ORDERING: release pairs with the acquire in `take`: the bytes come before.
+        self.put.0.store(put.wrapping_add(count), Ordering::Release);
+        count
     }
 
     fn write(&self, count: usize, bytes: &[u8]) {
@@ -121,39 +103,55 @@ impl Ring {
         (first, &second[..len - first.len()])
     }
 
-    /// Takes out all that is in. For the parent only.
-    pub(super) fn take(&self, into: &mut Vec<u8>) -> Result<(), Overfull> {
+    /// How many bytes are in. For the side that takes only.
+    pub(super) fn len(&self) -> Result<usize, Overfull> {
         // ORDERING: relaxed; only this side writes it.
         let taken = self.taken.0.load(Ordering::Relaxed);
         // ORDERING: acquire pairs with the release in `put`: the bytes are there.
-        let put = self.put.0.load(Ordering::Acquire);
-        let count = put.wrapping_sub(taken);
+        let count = self.put.0.load(Ordering::Acquire).wrapping_sub(taken);
+        if count > CAPACITY { Err(Overfull) } else { Ok(count) }
+    }
+
+    /// Takes out what is in, as far as it fits. For the side that takes only.
+    pub(super) fn take(&self, into: &mut [u8]) -> Result<usize, Overfull> {
+        let count = self.len()?.min(into.len());
         if count == 0 {
-            return Ok(());
+            return Ok(0);
         }
-        if count > CAPACITY {
-            return Err(Overfull);
-        }
-        into.reserve(count);
+        // ORDERING: relaxed; only this side writes it.
+        let taken = self.taken.0.load(Ordering::Relaxed);
         let (first, second) = self.cells(taken, count);
-        for cells in [first, second] {
-            into.extend(cells.iter().map(|cell| {
-                cell.with(|cell| {
-                    // SAFETY: put and not taken, so the byte is the parent's until the counter moves.
+        let (before, behind) = into[..count].split_at_mut(first.len());
+        for (cells, bytes) in [(first, before), (second, behind)] {
+            for (cell, byte) in cells.iter().zip(bytes) {
+                *byte = cell.with(|cell| {
+                    // SAFETY: put and not taken, so the byte is this side's until the counter moves.
                     unsafe { cell.read() }
-                })
-            }));
+                });
+            }
         }
         // ORDERING: release pairs with the acquire in `put`: the bytes have been copied.
-        self.taken.0.store(put, Ordering::Release);
-        Ok(())
+        self.taken.0.store(taken.wrapping_add(count), Ordering::Release);
+        Ok(count)
     }
+}
+
+/// How many more bytes fit in.
+fn room(put: usize, taken: usize) -> usize {
+    CAPACITY - put.wrapping_sub(taken).min(CAPACITY)
 }
 
 #[cfg(all(test, not(concurrent_futures_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn take_all(ring: &Ring, into: &mut Vec<u8>) {
+        let old = into.len();
+        into.resize(old + ring.len().unwrap(), 0);
+        let count = ring.take(&mut into[old..]).unwrap();
+        into.truncate(old + count);
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
@@ -174,7 +172,7 @@ mod tests {
                     put.extend(rest);
                 }
                 if takes {
-                    ring.take(&mut taken).unwrap();
+                    take_all(&ring, &mut taken);
                     prop_assert_eq!(&put, &taken);
                 }
             }
@@ -186,7 +184,7 @@ mod tests {
         let ring = Box::new(Ring::new());
         // ORDERING: relaxed; one thread.
         ring.put.0.store(CAPACITY + 1, Ordering::Relaxed);
-        assert!(ring.take(&mut Vec::new()).is_err());
+        assert!(ring.take(&mut [0; 8]).is_err());
     }
 
     #[test]
@@ -203,7 +201,7 @@ mod tests {
             });
             let mut taken = Vec::new();
             while taken.len() < FRAMES * 11 {
-                ring.take(&mut taken).unwrap();
+                take_all(&ring, &mut taken);
                 std::thread::yield_now();
             }
             for (frame, bytes) in taken.chunks(11).enumerate() {

@@ -6,7 +6,7 @@
 //! back. Everything that the two share is in the [`Line`]; of all threads that ever served it, the
 //! one with the latest turn does.
 
-use super::bootstrap::VARIABLE;
+use super::bootstrap::{Mark, VARIABLE};
 use super::frame::{FrameReader, Kind, Violation};
 use super::job::Reply;
 use super::line::{Heard, Line};
@@ -14,10 +14,10 @@ use super::machine::WorkerId;
 use super::message::{
     Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, read_message,
 };
+use super::outcomes::{FIRST_LOOK, SILENCE};
 use super::page::Page;
 use super::payload::{Arrived, Where};
 use super::pool::{Pool, Returned};
-use super::ring::{FIRST_LOOK, SILENCE};
 use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, thread};
 use crate::sys::child::{self, Child};
@@ -90,14 +90,13 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     if let Some(directory) = &settings.current_dir {
         command.current_dir(directory);
     }
-    command.env(VARIABLE, std::process::id().to_string());
+    command.env(VARIABLE, Mark { parent: std::process::id(), page: page.number() }.to_string());
     command.stdin(far_end);
 
     let initializer = settings.initializer.as_ref();
     let configure = Configure {
         index,
         parent: std::process::id(),
-        page: page.number(),
         most: settings.max_message,
         depth: settings.depth + 1,
         max_depth: settings.max_depth,
@@ -145,7 +144,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         }
         // Callbacks may take their time, and the worker need not wait for them.
         if !line.finished.lock().is_empty() {
-            line.flush(true);
+            line.flush();
         }
         // One at a time: a stand-in goes on with the next.
         while let Some(finished) = { line.finished.lock().pop_front() } {
@@ -167,7 +166,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
                 has_ended = true;
             }
             Heard::LastBytes | Heard::Nothing => {
-                line.flush(true);
+                line.flush();
                 let limit = limit(pool, line, &mut patience);
                 // That, too, may have ended tasks whose callbacks have waited; what is heard from here
                 // on is the stand-in's.
@@ -201,7 +200,7 @@ fn limit(pool: &Pool, line: &Line, patience: &mut Option<Patience>) -> Option<Du
     line.arm();
     if patience.as_ref().is_some_and(Patience::is_over) {
         pool.silent(line.worker);
-        line.flush(true);
+        line.flush();
         *patience = None;
     }
     Some(patience.get_or_insert_with(Patience::new).next_look())
@@ -272,11 +271,13 @@ fn receive_all(
     Ok(())
 }
 
+pub(super) const UNKNOWN: Violation = Violation::Nonsense("news of a call that it was not sent");
+
 fn book(pool: &Pool, line: &Line, returned: &mut Vec<Returned>) -> Result<(), Violation> {
     if returned.is_empty() || pool.returned(line, std::mem::take(returned)) {
         Ok(())
     } else {
-        Err(Violation::Nonsense("news of a call that it was not sent"))
+        Err(UNKNOWN)
     }
 }
 
@@ -333,7 +334,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
 }
 
 /// A call that has come back; none if its worker was killed before its result could be had.
-fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
+pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
     let begin = body.len() - result.len();
     let Outcome::Value(place) = head.outcome else {
@@ -352,7 +353,7 @@ fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     };
     if matches!(place, Where::File(..)) {
         line.push(Kind::Opened);
-        line.flush(true);
+        line.flush();
     }
     let reply = match arrived {
         None => Reply::Body(body, begin),

@@ -5,6 +5,7 @@
 //! call and no other. A
 //! thread beside it watches for the end of the parent, and then ends the whole process group.
 
+use super::bootstrap::Mark;
 use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, header};
 use super::machine::Return;
@@ -12,13 +13,13 @@ use super::message::{
     CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
     put_message, read_message,
 };
+use super::outcomes::LONG;
 use super::page::Page;
 use super::payload::{Arrived, LARGE, LargeFile, Where};
-use super::ring::LONG;
 use super::shared;
 use super::slots::Ticket;
-use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Spin};
 use crate::sys::{self, Link, child, image, limits};
 use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
@@ -67,10 +68,10 @@ pub fn worker_index() -> Option<usize> {
 }
 
 /// Is a worker until its end.
-pub(super) fn main(parent: u32) -> ! {
+pub(super) fn main(mark: Mark) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
-    match Worker::new(parent) {
+    match Worker::new(mark) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
         Err(error) => leave(&format!("cannot begin: {error}")),
@@ -88,16 +89,18 @@ struct Worker {
     page: Arc<Page>,
     configure: Configure,
     host: Rc<WorkerHost>,
-    /// There is something in the ring that the parent has not been told of.
+    /// There is an outcome that the parent has not been told of.
     is_untold: bool,
+    spin: Spin,
     /// What the parent has said while it was not its turn.
     aside: VecDeque<(Kind, Vec<u8>)>,
 }
 
 impl Worker {
-    fn new(parent: u32) -> io::Result<Worker> {
+    fn new(Mark { parent, page }: Mark) -> io::Result<Worker> {
         let link = Arc::new(Link::of_standard_input()?);
         watch(&link, parent)?;
+        let page = Arc::new(Page::of_process(parent, page)?);
         let hello = Hello { protocol: PROTOCOL, identity: image::identity() };
         let mut frame = Vec::new();
         put_message(&mut frame, Kind::Hello, &hello, 0);
@@ -111,10 +114,13 @@ impl Worker {
                     _ => return Err(io::Error::other("its configuration cannot be decoded")),
                 },
                 Ok(Some(_)) | Err(_) => return Err(io::Error::other("it was not configured")),
-                Ok(None) => fill(&link, &mut reader)?,
+                Ok(None) => {
+                    if !receive(&link, &page, &mut reader)? {
+                        sleep(&link, &page, None)?;
+                    }
+                }
             }
         };
-        let page = Arc::new(Page::of_process(configure.parent, configure.page)?);
         // ORDERING: relaxed; see `depth`.
         DEPTH.store(configure.depth, Ordering::Relaxed);
         // ORDERING: relaxed; see `depth`.
@@ -125,7 +131,16 @@ impl Worker {
         task::install_hook();
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
-        Ok(Worker { link, reader, page, configure, host, is_untold: false, aside: VecDeque::new() })
+        Ok(Worker {
+            link,
+            reader,
+            page,
+            configure,
+            host,
+            is_untold: false,
+            spin: Spin::new(),
+            aside: VecDeque::new(),
+        })
     }
 
     fn serve(mut self) -> ! {
@@ -140,16 +155,7 @@ impl Worker {
         loop {
             match self.next_frame() {
                 None if self.has_received() => {}
-                None => {
-                    if self.is_untold {
-                        self.tell();
-                    }
-                    // Nothing to do: what calls have brought is kept no longer than a while.
-                    if shared::keeps_any() && !self.link.is_readable_within(KEEP_SHARED) {
-                        shared::let_go();
-                    }
-                    self.fill_or_end();
-                }
+                None => self.await_calls(),
                 Some((Kind::Call, body)) => self.call(body),
                 Some((Kind::Retire, _)) => self.retire(),
                 Some((kind, _)) => leave(&format!("the parent sent a frame of kind {kind:?}")),
@@ -157,34 +163,39 @@ impl Worker {
         }
     }
 
-    /// Whether something has come from the parent, which is read.
-    fn has_received(&mut self) -> bool {
-        match self.link.try_receive(self.reader.space()) {
-            // The end, and errors, are met again by whoever waits.
-            Ok(0) | Err(_) => false,
-            Ok(count) => {
-                self.reader.filled(count);
-                true
+    /// Has nothing to do until something comes from the parent.
+    fn await_calls(&mut self) {
+        if std::mem::take(&mut self.is_untold) && !self.page.outcomes().is_attended() {
+            self.tell();
+        }
+        or_end(check(&self.link));
+        let has_come = || !self.page.inbox().is_empty();
+        let Err(waiting) = self.spin.until(has_come, || false) else { return };
+        if shared::keeps_any() {
+            // What calls have brought is kept no longer than a while.
+            self.sleep(Some(KEEP_SHARED));
+            if self.page.inbox().is_empty() {
+                shared::let_go();
             }
         }
+        if self.page.inbox().is_empty() {
+            self.sleep(None);
+        }
+        self.spin.slept(waiting);
     }
 
-    /// Waits for bytes from the parent.
-    fn fill_or_end(&mut self) {
-        match fill(&self.link, &mut self.reader) {
-            Ok(()) => {}
-            // So are the task's own children, in a moment.
-            Err(error) if is_parent_gone(&error) => child::kill_own_group(),
-            Err(error) => leave(&format!("a task has closed its connection: {error}")),
-        }
+    /// Whether something has come from the parent, which is read.
+    fn has_received(&mut self) -> bool {
+        or_end(receive(&self.link, &self.page, &mut self.reader))
+    }
+
+    /// Waits for the parent, for so long a time.
+    fn sleep(&self, limit: Option<Duration>) {
+        or_end(sleep(&self.link, &self.page, limit));
     }
 
     fn send(&self, frame: &[u8]) {
-        match self.link.send_all(frame) {
-            Ok(()) => {}
-            Err(error) if is_parent_gone(&error) => child::kill_own_group(),
-            Err(error) => leave(&format!("a task has closed its connection: {error}")),
-        }
+        or_end(self.link.send_all(frame));
     }
 
     /// Makes itself what it was told to be.
@@ -236,7 +247,8 @@ impl Worker {
             match self.read_frame() {
                 Some((Kind::Opened, _)) => return,
                 Some(other) => self.aside.push_back(other),
-                None => self.fill_or_end(),
+                None if self.has_received() => {}
+                None => self.sleep(None),
             }
         }
     }
@@ -291,7 +303,7 @@ impl Worker {
         let done = DoneHead { ticket, nanoseconds, is_too_large, has_failed, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
-        if large.is_none() && self.page.ring().put(&frame, &result) {
+        if large.is_none() && self.page.outcomes().put(&frame, &result) {
             self.is_untold = true;
             // Somebody minds its time, or it was long, and ringing hardly counts.
             if is_announced || duration >= LONG {
@@ -316,14 +328,43 @@ impl Worker {
     }
 }
 
-/// Reads what has come, or waits for it.
-fn fill(link: &Link, reader: &mut FrameReader) -> io::Result<()> {
-    let count = link.receive(reader.space())?;
-    if count == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
+/// Reads what has come from the parent. Whether there was anything.
+fn receive(link: &Link, page: &Page, reader: &mut FrameReader) -> io::Result<bool> {
+    let taken = page.inbox().take(reader.space());
+    let (count, wants_room) =
+        taken.map_err(|_| io::Error::other("its memory has been overwritten"))?;
     reader.filled(count);
+    if wants_room {
+        link.send_all(&header(Kind::Look, 0))?;
+    }
+    Ok(count > 0)
+}
+
+/// Waits for the parent, for so long a time; may also return for no reason.
+fn sleep(link: &Link, page: &Page, limit: Option<Duration>) -> io::Result<()> {
+    check(link)?;
+    page.inbox().sleep(limit);
     Ok(())
+}
+
+/// Whether the link to the parent is still there. A task may have closed it; then the parent takes this
+/// process for dead, and it must not go on.
+fn check(link: &Link) -> io::Result<()> {
+    match link.try_receive(&mut [0]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Err(io::Error::other("the parent says nothing this way")),
+    }
+}
+
+fn or_end<T>(outcome: io::Result<T>) -> T {
+    match outcome {
+        Ok(outcome) => outcome,
+        // So are the task's own children, in a moment.
+        Err(error) if is_parent_gone(&error) => child::kill_own_group(),
+        Err(error) => leave(&format!("it cannot go on with its parent: {error}")),
+    }
 }
 
 fn is_parent_gone(error: &io::Error) -> bool {

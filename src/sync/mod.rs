@@ -12,13 +12,17 @@
 
 #[cfg(not(concurrent_futures_loom))]
 mod real;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) use real::Futex;
 #[cfg(not(concurrent_futures_loom))]
 pub(crate) use real::{Channel, Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
 
 #[cfg(concurrent_futures_loom)]
 mod model;
 #[cfg(concurrent_futures_loom)]
-pub(crate) use model::{Channel, Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
+pub(crate) use model::{
+    Channel, Condvar, Futex, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread,
+};
 
 #[cfg(all(test, concurrent_futures_loom))]
 pub(crate) mod explore;
@@ -27,10 +31,12 @@ mod clock;
 mod parker;
 #[cfg(all(test, concurrent_futures_loom))]
 mod parker_model_tests;
+mod spin;
 mod timer;
 
 pub(crate) use clock::deadline_after;
 pub(crate) use parker::Parker;
+pub(crate) use spin::Spin;
 pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use timer::{Alarm, Timer};
 

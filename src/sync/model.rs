@@ -133,6 +133,46 @@ impl Condvar {
     }
 }
 
+/// The system's lock, under which a word is compared before a thread sleeps on it, is a lock here.
+#[derive(Debug)]
+pub(crate) struct Futex {
+    word: atomic::AtomicUsize,
+    queue: Mutex<()>,
+    woken: Condvar,
+}
+
+impl Futex {
+    pub(crate) fn new(value: u32) -> Self {
+        let word = atomic::AtomicUsize::new(value as usize);
+        Futex { word, queue: Mutex::new(()), woken: Condvar::new() }
+    }
+
+    pub(crate) fn load(&self, order: atomic::Ordering) -> u32 {
+        self.word.load(order) as u32
+    }
+
+    pub(crate) fn store(&self, value: u32, order: atomic::Ordering) {
+        self.word.store(value as usize, order);
+    }
+
+    pub(crate) fn swap(&self, value: u32, order: atomic::Ordering) -> u32 {
+        self.word.swap(value as usize, order) as u32
+    }
+
+    pub(crate) fn wait(&self, value: u32, _limit: Option<std::time::Duration>) {
+        let queue = self.queue.lock();
+        // ORDERING: relaxed; the system promises no more, and the lock orders it with `wake`.
+        if self.word.load(atomic::Ordering::Relaxed) == value as usize {
+            drop(self.woken.wait_until(queue, None));
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        let _queue = self.queue.lock();
+        self.woken.notify_one();
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 

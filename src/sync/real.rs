@@ -95,6 +95,43 @@ impl Condvar {
     }
 }
 
+/// A word on which a thread sleeps, in memory that several processes may share.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Futex(std::sync::atomic::AtomicU32);
+
+#[cfg(target_os = "linux")]
+impl Futex {
+    pub(crate) fn load(&self, order: atomic::Ordering) -> u32 {
+        self.0.load(order)
+    }
+
+    pub(crate) fn store(&self, value: u32, order: atomic::Ordering) {
+        self.0.store(value, order);
+    }
+
+    pub(crate) fn swap(&self, value: u32, order: atomic::Ordering) -> u32 {
+        self.0.swap(value, order)
+    }
+
+    /// Blocks while the word has this value, until it is woken, or the time is up; may also return for
+    /// no reason.
+    pub(crate) fn wait(&self, value: u32, limit: Option<std::time::Duration>) {
+        use rustix::thread::futex::{Flags, Timespec, wait};
+        let limit = limit.and_then(|it| Timespec::try_from(it).ok());
+        // It fails only if the word has another value, the time is up, or a signal has come.
+        let _ = wait(&self.0, Flags::empty(), value, limit.as_ref());
+    }
+
+    /// Wakes the thread that waits, if one does.
+    pub(crate) fn wake(&self) {
+        use rustix::thread::futex::{Flags, wake};
+        // It cannot fail for a word that is there.
+        let _ = wake(&self.0, Flags::empty(), 1);
+    }
+}
+
 /// Shared memory whose accesses the model can watch.
 #[derive(Debug)]
 #[repr(transparent)]

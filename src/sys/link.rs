@@ -45,19 +45,14 @@ impl Link {
         Ok(Link(link))
     }
 
-    /// Sends as much as there is room for, at once; [`io::ErrorKind::WouldBlock`] if there is none.
-    /// A link whose other end is closed is an error, not a signal.
-    pub(crate) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        restarting(|| rustix::net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
-    }
-
     /// Receives what is there, at once; [`io::ErrorKind::WouldBlock`] if that is nothing. Zero means
     /// that the other end has sent its last (or that `bytes` is empty).
     pub(crate) fn try_receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
         restarting(|| rustix::net::recv(&self.0, &mut *bytes, RecvFlags::DONTWAIT)).map(|it| it.0)
     }
 
-    /// Sends all, and waits for room if need be.
+    /// Sends all, and waits for room if need be. A link whose other end is closed is an error, not a
+    /// signal.
     pub(crate) fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match restarting(|| rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL)) {
@@ -69,28 +64,6 @@ impl Link {
             }
         }
         Ok(())
-    }
-
-    /// Receives what is there, and waits if that is nothing. Zero is the end, as in
-    /// [`try_receive`](Link::try_receive).
-    pub(crate) fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match restarting(|| rustix::net::recv(&self.0, &mut *bytes, RecvFlags::empty())) {
-                Ok((received, _)) => return Ok(received),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait_until(PollFlags::IN)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Whether there is something to receive, be it the end, within so long a time.
-    pub(crate) fn is_readable_within(&self, limit: Duration) -> bool {
-        let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
-        let found = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&limit));
-        // A failure is no reason to go on waiting here.
-        !matches!(found, Ok(0))
     }
 
     /// For the case that somebody has set the flag that this module does not rely on.
@@ -122,13 +95,11 @@ impl Bell {
     }
 }
 
-/// What [`wait_for`] has found; at least one of it.
+/// What [`wait_for`] has found; nothing if the time was up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ready {
     /// There is something to receive: bytes, the end or an error.
     pub(crate) readable: bool,
-    /// There is room to send, or an error to be had; never unless it was asked for.
-    pub(crate) writable: bool,
     /// The bell rings.
     pub(crate) rung: bool,
     /// The child process has ended.
@@ -139,15 +110,13 @@ pub(crate) struct Ready {
 /// ended stays readable, a child that has ended stays so, and the bell rings until it is silenced.
 pub(crate) fn wait_for(
     link: &Link,
-    for_writing: bool,
     bell: &Bell,
     child: &Child,
     limit: Option<Duration>,
 ) -> io::Result<Ready> {
     let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-    let for_link = if for_writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
     let mut sources = [
-        PollFd::new(&link.0, for_link),
+        PollFd::new(&link.0, PollFlags::IN),
         PollFd::new(&bell.0, PollFlags::IN),
         PollFd::from_borrowed_fd(child.process_descriptor(), PollFlags::IN),
     ];
@@ -156,7 +125,6 @@ pub(crate) fn wait_for(
     let [link, bell, child] = sources.map(|it| it.revents());
     Ok(Ready {
         readable: link.intersects(PollFlags::IN | hung_up),
-        writable: for_writing && link.intersects(PollFlags::OUT | hung_up),
         rung: bell.intersects(PollFlags::IN | hung_up),
         ended: child.intersects(PollFlags::IN | hung_up),
     })
@@ -191,7 +159,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread;
 
-    const NONE: Ready = Ready { readable: false, writable: false, rung: false, ended: false };
+    const NONE: Ready = Ready { readable: false, rung: false, ended: false };
 
     fn linked() -> (Link, Link) {
         let (own, other) = Link::pair().unwrap();
@@ -202,17 +170,9 @@ mod tests {
         Child::spawn(Command::new("sleep").arg("1000").stdin(Stdio::null())).unwrap()
     }
 
-    fn fill(link: &Link) -> usize {
-        let mut sent = 0;
-        loop {
-            match link.try_send(&[7; 5000]) {
-                Ok(some) => sent += some,
-                Err(error) => {
-                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                    return sent;
-                }
-            }
-        }
+    fn receive(link: &Link, bytes: &mut [u8]) -> usize {
+        link.wait_until(PollFlags::IN).unwrap();
+        link.try_receive(bytes).unwrap()
     }
 
     /// What is received until the end.
@@ -220,7 +180,7 @@ mod tests {
         let mut all = Vec::new();
         let mut bytes = [0; 5000];
         loop {
-            match link.receive(&mut bytes).unwrap() {
+            match receive(link, &mut bytes) {
                 0 => return all,
                 some => all.extend(&bytes[..some]),
             }
@@ -228,18 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_link_refuses_to_send_at_once() {
+    fn an_empty_link_gives_nothing_at_once() {
         let (own, other) = linked();
-        let sent = fill(&own);
-        assert!(sent > 0);
-        let mut received = 0;
-        let mut bytes = [0; 5000];
-        while received < sent {
-            received += other.try_receive(&mut bytes).unwrap();
-        }
-        let error = other.try_receive(&mut bytes).unwrap_err();
+        let error = other.try_receive(&mut [0; 8]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        own.try_send(b"x").unwrap();
+        own.send_all(b"x").unwrap();
+        assert_eq!(receive(&other, &mut [0; 8]), 1);
     }
 
     #[test]
@@ -254,27 +208,6 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_link_is_waited_for() {
-        let (own, other) = linked();
-        rustix::io::ioctl_fionbio(&own.0, true).unwrap();
-        let receiver = thread::spawn(move || own.receive(&mut [0; 8]));
-        thread::sleep(Duration::from_millis(20));
-        other.send_all(b"late").unwrap();
-        assert_eq!(receiver.join().unwrap().unwrap(), 4);
-    }
-
-    #[test]
-    fn what_can_be_received_is_waited_for_within_a_limit() {
-        let (own, other) = linked();
-        assert!(!own.is_readable_within(Duration::from_millis(1)));
-        other.send_all(b"x").unwrap();
-        assert!(own.is_readable_within(Duration::from_secs(3600)));
-        assert_eq!(own.receive(&mut [0; 8]).unwrap(), 1);
-        drop(other);
-        assert!(own.is_readable_within(Duration::from_secs(3600)));
-    }
-
-    #[test]
     fn a_closed_link_is_an_end_and_an_error_but_no_signal() {
         let (own, other) = linked();
         other.send_all(b"last").unwrap();
@@ -282,8 +215,6 @@ mod tests {
         let mut bytes = [0; 8];
         assert_eq!(own.try_receive(&mut bytes).unwrap(), 4);
         assert_eq!(own.try_receive(&mut bytes).unwrap(), 0);
-        assert_eq!(own.receive(&mut bytes).unwrap(), 0);
-        assert_eq!(own.try_send(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(own.send_all(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
@@ -317,19 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn waiting_sees_what_can_be_received_and_sent() {
+    fn waiting_sees_what_can_be_received() {
         let (own, other) = linked();
         let bell = Bell::new().unwrap();
         let child = sleeper();
-        let ready = wait_for(&own, true, &bell, &child, None).unwrap();
-        assert_eq!(ready, Ready { writable: true, ..NONE });
-        fill(&own);
         other.send_all(b"x").unwrap();
-        let ready = wait_for(&own, true, &bell, &child, None).unwrap();
+        let ready = wait_for(&own, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { readable: true, ..NONE });
-        own.receive(&mut [0; 8]).unwrap();
+        receive(&own, &mut [0; 8]);
         drop(other);
-        let ready = wait_for(&own, false, &bell, &child, None).unwrap();
+        let ready = wait_for(&own, &bell, &child, None).unwrap();
         assert_eq!(ready, Ready { readable: true, ..NONE });
         child.signal_group(Signal::Kill);
         child.wait();
@@ -341,16 +269,17 @@ mod tests {
         let bell = Bell::new().unwrap();
         let child = sleeper();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child, None).unwrap());
+            let waiting = scope.spawn(|| wait_for(&own, &bell, &child, None).unwrap());
             thread::sleep(Duration::from_millis(20));
             bell.ring();
             bell.ring();
             assert_eq!(waiting.join().unwrap(), Ready { rung: true, ..NONE });
         });
-        assert!(wait_for(&own, true, &bell, &child, None).unwrap().rung);
+        assert!(wait_for(&own, &bell, &child, None).unwrap().rung);
         bell.silence();
         bell.silence();
-        assert!(!wait_for(&own, true, &bell, &child, None).unwrap().rung);
+        let limit = Some(Duration::from_millis(1));
+        assert_eq!(wait_for(&own, &bell, &child, limit).unwrap(), NONE);
         child.signal_group(Signal::Kill);
         child.wait();
     }
@@ -361,7 +290,7 @@ mod tests {
         let bell = Bell::new().unwrap();
         let child = sleeper();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for(&own, false, &bell, &child, None).unwrap());
+            let waiting = scope.spawn(|| wait_for(&own, &bell, &child, None).unwrap());
             thread::sleep(Duration::from_millis(20));
             child.signal_group(Signal::Kill);
             assert_eq!(waiting.join().unwrap(), Ready { ended: true, ..NONE });

@@ -5,7 +5,7 @@
 
 use super::cell::Header;
 use super::deliver;
-use super::owner::OwnerId;
+use super::owner::{Attendance, OwnerId};
 use super::series;
 use super::task_ref::TaskRef;
 use crate::sync::thread::const_thread_local;
@@ -77,6 +77,15 @@ pub(crate) fn help(task: &TaskRef) -> bool {
         return false;
     }
     task.chain().iter().fold(false, |_, link| may_run(link) && host.help(link))
+}
+
+/// Offers the time of this thread, which is about to wait for the task, to its pool. A worker has no
+/// time to offer.
+pub(crate) fn attend(task: &TaskRef) -> Option<Box<dyn Attendance>> {
+    if host().is_some() {
+        return None;
+    }
+    task.owner().with(|owner| owner.attend(task)).flatten()
 }
 
 /// Blocks in `wait`, telling the pool if this thread is a worker.

@@ -23,9 +23,20 @@ pub(crate) trait Owner: Send + Sync {
         true
     }
 
+    /// A thread outside of the pool is about to wait for a task, and offers its time until then.
+    fn attend(&self, _task: &TaskRef) -> Option<Box<dyn Attendance>> {
+        None
+    }
+
     /// Finds out whether a task that is lent to a worker has begun; if so it is running when this
     /// returns.
     fn look_after(&self, _task: &TaskRef) {}
+}
+
+/// What a thread does for the task that it waits for, as long as it has not fallen asleep.
+pub(crate) trait Attendance {
+    /// Does what there is to do, if anything. May run callbacks of the awaited task.
+    fn look(&self);
 }
 
 /// The number of a pool; zero for a task that belongs to none.

@@ -250,9 +250,14 @@ impl<J> Machine<J> {
         worker.sent.iter().find(|(it, _)| *it == ticket).map(|(_, task)| *task)
     }
 
-    /// The call that is on its way to the worker behind so many others.
-    pub(crate) fn on_its_way(&self, worker: WorkerId, behind: usize) -> Option<Ticket> {
-        self.workers.get(&worker)?.sent.get(behind).map(|(ticket, _)| *ticket)
+    /// Whether the worker has a call behind another.
+    pub(crate) fn has_ahead(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|it| it.waiting() > 0)
+    }
+
+    /// Whether the last call of this worker came back in no time.
+    pub(crate) fn is_quick(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|it| it.is_quick)
     }
 
     /// Whether the pool itself is ending the worker's process.

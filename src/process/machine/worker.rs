@@ -17,6 +17,9 @@ const LEAST_WINDOW: usize = 2;
 /// A call that takes less than this is short: more than one of them is sent ahead.
 const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 2.0;
 
+/// Whoever waits for a call that takes less than this need not fall asleep.
+const QUICK_MICROSECONDS: f64 = 50.0;
+
 /// How far a worker has come: see the diagram of the [machine](super).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -38,6 +41,8 @@ pub(super) struct Worker {
     pace: f64,
     /// Which of the last eight calls were short, a bit for each.
     short: u8,
+    /// Its last call took less than [`QUICK_MICROSECONDS`].
+    pub(super) is_quick: bool,
     /// Nothing has been heard of it for long, so its call may take for ever.
     pub(super) is_silent: bool,
     /// How many calls have come back.
@@ -71,6 +76,7 @@ impl Worker {
             window: 1,
             pace: SHORT_MICROSECONDS,
             short: 0,
+            is_quick: false,
             is_silent: false,
             done: 0,
             on_notice: None,
@@ -153,6 +159,7 @@ impl Worker {
         self.is_silent = false;
         let micros = duration.as_secs_f64() * 1e6;
         let is_short = micros < SHORT_MICROSECONDS;
+        self.is_quick = micros < QUICK_MICROSECONDS;
         self.short = self.short << 1 | u8::from(is_short);
         if is_short {
             self.pace += (micros - self.pace) / 8.0;
