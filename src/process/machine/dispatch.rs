@@ -88,11 +88,22 @@ impl<J> Machine<J> {
             .max();
         match fullest {
             Some((lent, worker)) if lent > 0 => {
-                self.withdraw_last(worker, lent.div_ceil(2));
+                self.withdraw_next(worker, lent.div_ceil(2));
                 true
             }
             _ => false,
         }
+    }
+
+    /// Takes back the calls that a worker would begin next, behind the one that it is at.
+    fn withdraw_next(&mut self, worker: WorkerId, most: usize) {
+        let Some(it) = self.workers.get(&worker) else { return };
+        let lent = it.sent.iter().skip(1).filter(|(_, task)| self.lent(*task).is_some());
+        let actions: Vec<Action<J>> = lent
+            .take(most)
+            .map(|(ticket, task)| Action::TakeBack { task: *task, worker, ticket: *ticket })
+            .collect();
+        self.actions.extend(actions);
     }
 
     /// Takes back from a worker what it has not begun.
