@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Begun,
     /// From a worker: the outcome of a call.
     Done,
-    /// From a worker: there is something in the ring.
+    /// From a worker: there are outcomes, or there is room, in the shared memory.
     Look,
 }
 

@@ -1,4 +1,4 @@
-//! The parent's side of one worker: its process, the socket to it, and what is to be written there.
+//! The parent's side of one worker: its process, the socket to it, and what is to be written to it.
 
 use super::frame::{self, FrameReader, HEADER, Kind, Violation};
 use super::inbox::Inbox;
@@ -99,7 +99,7 @@ pub(super) struct Line {
     child: Child,
     outbox: Mutex<Outbox>,
     pub(super) reader: Mutex<FrameReader>,
-    /// What came through the ring. Apart from the other, in which a frame may be half read.
+    /// What came through shared memory. Apart from the other, in which a frame may be half read.
     pub(super) ring_reader: Mutex<FrameReader>,
     /// Tasks that are over, in the order in which their futures are to be told.
     pub(super) finished: Mutex<VecDeque<Finished>>,
@@ -211,7 +211,7 @@ impl Line {
         }
     }
 
-    /// Takes what the worker has put into the ring. Whether there was anything.
+    /// Takes the outcomes that the worker has put in. Whether there was anything.
     pub(super) fn look(&self) -> Result<bool, Violation> {
         self.take_outcomes(&mut self.ring_reader.lock())
     }

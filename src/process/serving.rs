@@ -160,7 +160,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             Heard::Bytes => continue,
             _ if has_ended => break,
             Heard::End => {
-                // Its task may have closed the link and gone on: what it puts into the ring before
+                // Its task may have closed the link and gone on: what it puts into the memory before
                 // its end counts.
                 line.await_end();
                 has_ended = true;
@@ -320,7 +320,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         }
         Kind::Begun => {
             let (ticket, _) = read_message(body)?;
-            // Unknown if it has been overtaken by its outcome, which came through the ring.
+            // Unknown if it has been overtaken by its outcome, which came through the memory.
             pool.begun(line.worker, ticket);
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! The worker: what this executable is when it was started by a pool.
 //!
 //! It reads calls from its link, claims each before it begins it (see [`slots`](super::slots)), and
-//! puts its outcome into the ring, or sends it, before it claims the next, so that a death costs one
+//! puts its outcome into the memory that it shares with its parent, or sends it, before it claims the next, so that a death costs one
 //! call and no other. A
 //! thread beside it watches for the end of the parent, and then ends the whole process group.
 
@@ -253,7 +253,7 @@ impl Worker {
         }
     }
 
-    /// Tells the parent to look into the ring.
+    /// Tells the parent to look for outcomes.
     fn tell(&mut self) {
         self.is_untold = false;
         self.send(&header(Kind::Look, 0));
