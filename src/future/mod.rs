@@ -56,6 +56,12 @@ const ONLY_HANDLE: u32 = 0;
 /// where the compiler expects a type and finds that trait, or the other way round, an import of
 /// `concurrent_futures::Future`, or a path, is what is missing.
 ///
+/// # Waiting
+///
+/// A wait stays awake for some microseconds before it blocks, if that has been worth it lately; it yields
+/// the processor meanwhile. On a thread that is no worker it begins nothing, unless the executor [lets
+/// callers help](crate::ThreadPoolBuilder::caller_helps).
+///
 /// # Waiting on a worker
 ///
 /// Called by a task on a worker of the same pool, the blocking methods without a timeout run the

@@ -2,8 +2,9 @@
 
 use super::{CancelOnDrop, CompletionQueue, Future, SharedFuture};
 use crate::sync::thread::{const_thread_local, thread_local};
-use crate::sync::{Arc, Parker, Spin, deadline_after};
-use crate::task::{self, Blocking, Observer, Phase, Snapshot, TaskRef, Waiter};
+use crate::sync::{Arc, Parker, Spin, deadline_after, is_imminent};
+use crate::task::{self, Advice, Blocking, Observer, Phase, Snapshot, TaskRef, Waiter};
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,16 @@ thread_local! {
     static PARKER: Arc<Parker> = Arc::new(Parker::new());
 }
 
-const_thread_local! { static SPIN: Spin = Spin::new() }
+const_thread_local! {
+    /// How long this thread waited for single tasks lately.
+    static SPIN: Spin = Spin::new()
+}
 
 /// Blocks until the task has reached `phase`; false if the deadline came first. No deadline at all
 /// means that this thread may run the task itself; a deadline of `None` is one that never comes.
+///
+/// It stays awake for a moment, if that has been worth it lately, before it enters the task's list of
+/// waiters: then nobody has to wake it.
 ///
 /// Why no wake-up is lost: the waiter is registered before the last look, and a task that is done
 /// by then refuses it; a token that comes between the look and the sleep is kept by the parker. A
@@ -31,18 +38,20 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
     if deadline.is_none() && task::help(task) && reached(task.snapshot()) {
         return true;
     }
-    let attendance = if deadline.is_none() { task::attend(task) } else { None };
-    let mut waiting = None;
-    if let Some(attendance) = attendance {
-        let is_there = || {
+    let advice = OnceCell::new();
+    let is_unwelcome = || {
+        let ask = || task::advise(task, deadline.is_none());
+        is_imminent(deadline.flatten()) || matches!(advice.get_or_init(ask), Advice::Sleep)
+    };
+    let is_there = || {
+        if let Some(Advice::Attend(attendance)) = advice.get() {
             attendance.look();
-            reached(task.snapshot())
-        };
-        match SPIN.with(|spin| spin.until(is_there, || false)) {
-            Ok(()) => return true,
-            Err(it) => waiting = Some(it),
         }
-    }
+        reached(task.snapshot())
+    };
+    let awake = SPIN.with(|spin| spin.until(is_there, is_unwelcome));
+    drop(advice);
+    let Err(asleep) = awake else { return true };
     // The thread may be ending, and this thread-local gone: then it waits at a place of its own.
     let parker = PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
     let observer: Arc<dyn Observer> = parker.clone();
@@ -53,7 +62,7 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
     if task.add_waiter(waiter).is_err() {
         return true;
     }
-    let done = task::while_blocked(Blocking::Waiting, || {
+    let is_reached = task::while_blocked(Blocking::Waiting, || {
         while !reached(task.snapshot()) {
             if !parker.park_until(deadline.flatten()) && !reached(task.snapshot()) {
                 task.remove_observer(&observer, 0);
@@ -62,10 +71,8 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
         }
         true
     });
-    if let Some(waiting) = waiting {
-        SPIN.with(|spin| spin.slept(waiting));
-    }
-    done
+    SPIN.with(|spin| spin.slept(asleep));
+    is_reached
 }
 
 /// Something that can be waited for together with others of its kind: a future, a reference to

@@ -147,7 +147,7 @@ impl Yard {
             desk: Mutex::new(Desk { job: None, lent: None, is_queued: true, sent: 0 }),
         });
         let owner: Weak<Yard> = Arc::downgrade(&yard);
-        let id = task::register(owner);
+        let id = task::register(owner, false);
         let (producer, handle) = task::promised(id, None);
         assert!(producer.task().enqueue());
         yard.desk.lock().job = Some(producer);

@@ -17,7 +17,7 @@ use crate::executor::{Admission, Bound, Patience, apart, expire};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
-use crate::task::{self, Attendance, Blocking, Owner, OwnerId, TaskRef};
+use crate::task::{self, Advice, Blocking, Owner, OwnerId, TaskRef};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ impl Pool {
             retires_idle: settings.keep_alive.is_some(),
         };
         let pool = Arc::new_cyclic(|this: &Weak<Pool>| Pool {
-            id: task::register(this.clone()),
+            id: task::register(this.clone(), false),
             state: Mutex::new(State::new(Machine::new(rules, settings.max_workers))),
             gone: Condvar::new(),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
@@ -541,8 +541,11 @@ impl Owner for Pool {
         true
     }
 
-    fn attend(&self, task: &TaskRef) -> Option<Box<dyn Attendance>> {
-        Some(Box::new(Attending::begin(self.this.upgrade()?, task)?))
+    /// Who does not attend sleeps, or it would take the processor from the thread that does.
+    fn advise(&self, task: &TaskRef, offers_time: bool) -> Advice {
+        let pool = if offers_time { self.this.upgrade() } else { None };
+        let attending = pool.and_then(|pool| Attending::begin(pool, task));
+        attending.map_or(Advice::Sleep, |it| Advice::Attend(Box::new(it)))
     }
 
     fn look_after(&self, task: &TaskRef) {

@@ -170,7 +170,7 @@ impl Worker {
         }
         or_end(check(&self.link));
         let has_come = || !self.page.inbox().is_empty();
-        let Err(waiting) = self.spin.until(has_come, || false) else { return };
+        let Err(asleep) = self.spin.until(has_come, || false) else { return };
         if shared::keeps_any() {
             // What calls have brought is kept no longer than a while.
             self.sleep(Some(KEEP_SHARED));
@@ -181,7 +181,7 @@ impl Worker {
         if self.page.inbox().is_empty() {
             self.sleep(None);
         }
-        self.spin.slept(waiting);
+        self.spin.slept(asleep);
     }
 
     /// Whether something has come from the parent, which is read.

@@ -7,8 +7,9 @@
 //! not modelled: `Arc` (a counter whose protocol is the standard library's business) and the
 //! clock, which no protocol here decides by.
 //!
-//! On top of either side stand the [`Parker`], with which a thread sleeps, the [`Channel`] that
-//! carries tasks, and the [`Timer`], which does something at a given time.
+//! On top of either side stand the [`Parker`], with which a thread sleeps, [`Spin`], which keeps it
+//! awake for a moment before, the [`Channel`] that carries tasks, and the [`Timer`], which does
+//! something at a given time.
 
 #[cfg(not(concurrent_futures_loom))]
 mod real;
@@ -36,7 +37,7 @@ mod timer;
 
 pub(crate) use clock::deadline_after;
 pub(crate) use parker::Parker;
-pub(crate) use spin::Spin;
+pub(crate) use spin::{Asleep, Spin, is_imminent};
 pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use timer::{Alarm, Timer};
 

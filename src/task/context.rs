@@ -5,7 +5,7 @@
 
 use super::cell::Header;
 use super::deliver;
-use super::owner::{Attendance, OwnerId};
+use super::owner::{Advice, OwnerId};
 use super::series;
 use super::task_ref::TaskRef;
 use crate::sync::thread::const_thread_local;
@@ -61,31 +61,33 @@ pub(crate) fn host_owner() -> Option<OwnerId> {
     host().map(|host| host.owner())
 }
 
-/// Lets this thread run the task that it is about to wait for, if it is a worker of that task's
-/// pool and nobody has begun it.
+/// Lets this thread run the task that it is about to wait for, if nobody has begun it: as a worker of
+/// that task's pool, or as a thread that is no worker at all, if the pool lets callers help.
 ///
 /// A task that is made from others is reached by way of those.
 pub(crate) fn help(task: &TaskRef) -> bool {
-    let Some(host) = host() else {
-        return false;
+    let host = host();
+    let run = |task: &TaskRef| match &host {
+        Some(host) => host.owner() == task.owner() && host.help(task),
+        None if task.owner().lets_callers_help() => {
+            task.owner().with(|owner| owner.help(task)).unwrap_or(false)
+        }
+        None => false,
     };
-    let may_run = |task: &TaskRef| host.owner() == task.owner() && task.snapshot().is_ready();
-    if may_run(task) {
-        return host.help(task);
+    if task.snapshot().is_ready() {
+        return run(task);
     }
     if !task.is_derived() {
         return false;
     }
-    task.chain().iter().fold(false, |_, link| may_run(link) && host.help(link))
+    task.chain().iter().fold(false, |_, link| link.snapshot().is_ready() && run(link))
 }
 
-/// Offers the time of this thread, which is about to wait for the task, to its pool. A worker has no
-/// time to offer.
-pub(crate) fn attend(task: &TaskRef) -> Option<Box<dyn Attendance>> {
-    if host().is_some() {
-        return None;
-    }
-    task.owner().with(|owner| owner.attend(task)).flatten()
+/// What this thread should do while it waits for the task, if it is ready to attend. A worker has no time
+/// to offer.
+pub(crate) fn advise(task: &TaskRef, is_ready: bool) -> Advice {
+    let offers_time = is_ready && host().is_none();
+    task.owner().with(|owner| owner.advise(task, offers_time)).unwrap_or(Advice::Look)
 }
 
 /// Blocks in `wait`, telling the pool if this thread is a worker.

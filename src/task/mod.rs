@@ -18,13 +18,13 @@ mod model_tests;
 
 pub(crate) use cell::{Body, End};
 pub(crate) use context::{
-    Blocking, Host, at_attempt, attend, help, host_owner, set_host, while_blocked,
+    Blocking, Host, advise, at_attempt, help, host_owner, set_host, while_blocked,
 };
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use derived::Stop;
 pub(crate) use extras::{Extras, Source, Unobserved};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
-pub(crate) use owner::{Attendance, Owner, OwnerId, register, unregister};
+pub(crate) use owner::{Advice, Attendance, Owner, OwnerId, register, unregister};
 pub(crate) use panic::{catch, contain, install_hook, panicked};
 pub(crate) use series::one_after_the_other;
 pub(crate) use state::Snapshot;

@@ -45,7 +45,6 @@ impl ThreadPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                processors: 1,
                 thread_name_prefix: String::new(),
                 stack_size: None,
                 keep_alive: None,
@@ -57,6 +56,7 @@ impl ThreadPoolBuilder<()> {
                 context: None,
                 on_unobserved: None,
                 cancel_on_unwind: true,
+                caller_helps: false,
             },
             state: PhantomData,
         }
@@ -294,6 +294,48 @@ impl<S: 'static> ThreadPoolBuilder<S> {
         self
     }
 
+    /// Whether a thread that waits for a task, and is no worker of any pool, runs that task itself if
+    /// nobody has begun it. Default: it does not.
+    ///
+    /// For callers that submit one short task at a time and wait for it: instead of being handed to
+    /// another thread and back, it costs little more than a call. It holds for waits for one task, or
+    /// for all of several ([`result`](crate::Future::result), [`wait`](crate::Future::wait) and the
+    /// like), and for what the task itself waits for in its turn; not for waits with a timeout, nor for
+    /// `.await` or any of several tasks.
+    ///
+    /// The task then is on the caller's thread: it sees that thread's name and thread-locals, and its
+    /// stack. It counts in [`stats`](crate::ThreadPoolHandle::stats), can be aborted and keeps its label
+    /// and [context](Self::context) as ever, and a shutdown waits for it; but it runs besides
+    /// `max_workers` others, and the wait is not over before it returns. Therefore a task with a timeout
+    /// of its own is left to the workers. So are all tasks of an executor with an
+    /// [initializer](Self::initializer), which may rely on what that did to the thread, and all once it
+    /// is shut down.
+    ///
+    /// While callers do help, a task that nobody waits for may have to wait a millisecond longer for its
+    /// worker: submitting does not wake one then, but one looks that often by itself.
+    ///
+    /// This is what .NET calls task inlining.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().max_workers(1).caller_helps(true).build()?;
+    /// let (gate, is_open) = std::sync::mpsc::channel::<()>();
+    /// let busy = executor.spawn(move || is_open.recv().is_err());
+    /// while !busy.running() { std::thread::yield_now() }
+    /// // The only worker is busy, and yet:
+    /// let here = executor.spawn(|| std::thread::current().id()).result()?;
+    /// assert_eq!(here, std::thread::current().id());
+    /// # drop(gate);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn caller_helps(mut self, helps: bool) -> Self {
+        self.settings.caller_helps = helps;
+        self
+    }
+
     /// Builds the executor. Threads are started by the first submissions.
     ///
     /// # Errors
@@ -306,10 +348,10 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     pub fn build(mut self) -> Result<ThreadPoolExecutor<S>, BuildError> {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
 
-        let processors = sys::usable_processors();
-        self.settings.processors = processors;
+        // Asking the system takes as long as starting a thread.
+        let processors = || sys::usable_processors().min(MAX_WORKERS);
         self.settings.max_workers =
-            check_workers(self.max_workers.unwrap_or(processors.min(MAX_WORKERS)), MAX_WORKERS)?;
+            check_workers(self.max_workers.unwrap_or_else(processors), MAX_WORKERS)?;
         if self.settings.capacity == Some(0) {
             return Err(BuildError::ZeroCapacity);
         }
@@ -321,6 +363,7 @@ impl<S: 'static> ThreadPoolBuilder<S> {
             let number = POOLS.fetch_add(1, Ordering::Relaxed);
             self.settings.thread_name_prefix = format!("ThreadPool-{number}");
         }
+        self.settings.caller_helps &= self.settings.initializer.is_none();
         task::install_hook();
         Ok(ThreadPoolExecutor::owning(Pool::new(self.settings)))
     }

@@ -18,6 +18,11 @@ const SEARCHING: usize = 1 << 4;
 const SLEEPING: usize = 1 << 17;
 const COUNT: usize = (1 << 13) - 1;
 
+/// How often a submitter looks again before it wakes or starts a thread: some 100 ns, for something that
+/// costs it 2 to 16 µs. A worker whose task has just been seen to be done is back at the queue by then.
+/// Any look behind the fence is as good as the first.
+const SECOND_LOOKS: usize = if cfg!(concurrent_futures_loom) { 0 } else { 4 };
+
 /// Another thread may be started.
 const GROW: usize = 1 << 0;
 /// There are more threads than there should be: whoever has nothing begun leaves.
@@ -68,8 +73,10 @@ struct Roster {
     threads: usize,
     /// Of these, how many are in the initializer: they will come, but it may take them long.
     initializing: usize,
-    /// Threads that serve no longer and have not ended yet.
+    /// Threads that serve no longer and have not ended yet, and guests.
     leaving: usize,
+    /// How many guests there have been.
+    received: usize,
     /// Of these, how many wait for a task.
     waiting: usize,
     /// And how many have said that they are blocked.
@@ -93,6 +100,11 @@ impl Roster {
     fn may_grow(&self) -> bool {
         let working = self.threads.saturating_sub(self.in_place);
         self.threads < MAX_THREADS && (working < self.limit || self.runnable() == 0)
+    }
+
+    fn vacate(&mut self, seat: &Arc<Seat>) {
+        self.seats.retain(|other| !Arc::ptr_eq(other, seat));
+        self.left.add(seat.tally());
     }
 
     fn flags(&self) -> usize {
@@ -136,6 +148,7 @@ impl Crew {
             threads: 0,
             initializing: 0,
             leaving: 0,
+            received: 0,
             waiting: 0,
             in_place: 0,
             sleepers: Vec::new(),
@@ -175,6 +188,11 @@ impl Crew {
         self.word() & CANCEL != 0
     }
 
+    /// How many threads look for work, the caller included if it does.
+    pub(super) fn searching(&self) -> usize {
+        searching(self.word())
+    }
+
     fn should_shrink(&self) -> bool {
         self.word() & SHRINK != 0
     }
@@ -188,13 +206,17 @@ impl Crew {
         // `begin_blocking`: either this thread sees in the word what the worker has announced, or
         // the worker sees the task in its last look.
         fence(Ordering::SeqCst);
-        let word = self.word();
-        let queued = queued();
-        let enough = searching(word) >= queued;
-        if word & CLOSED == 0 && (enough || (sleeping(word) == 0 && word & GROW == 0)) {
-            return Summons::default();
+        let mut queued_now = queued();
+        for _ in 0..=SECOND_LOOKS {
+            let word = self.word();
+            let enough = searching(word) >= queued_now;
+            if word & CLOSED == 0 && (enough || (sleeping(word) == 0 && word & GROW == 0)) {
+                return Summons::default();
+            }
+            std::hint::spin_loop();
+            queued_now = queued();
         }
-        self.summon_locked(&mut self.roster.lock(), queued)
+        self.summon_locked(&mut self.roster.lock(), queued_now)
     }
 
     fn summon_locked(&self, roster: &mut MutexGuard<'_, Roster>, queued: usize) -> Summons {
@@ -333,16 +355,17 @@ impl Crew {
     fn strike(&self, roster: &mut MutexGuard<'_, Roster>, seat: &Arc<Seat>, subtract: usize) {
         roster.threads -= 1;
         roster.leaving += 1;
-        roster.seats.retain(|other| !Arc::ptr_eq(other, seat));
-        let did = seat.tally();
-        roster.left.add(did);
+        roster.vacate(seat);
         self.publish(roster, 0, subtract);
     }
 
     /// A worker that was let go has nothing left to do but to return.
     /// The last one of a closed pool does what is to be done by then.
     pub(super) fn depart(&self, last_wishes: impl FnOnce()) {
-        let mut roster = self.roster.lock();
+        self.end_leaving(self.roster.lock(), last_wishes);
+    }
+
+    fn end_leaving(&self, mut roster: MutexGuard<'_, Roster>, last_wishes: impl FnOnce()) {
         if roster.closed && roster.threads == 0 && roster.leaving == 1 {
             last_wishes();
         }
@@ -351,6 +374,36 @@ impl Crew {
             self.gone.notify_all();
         }
     }
+
+    // ---- guests -----------------------------------------------------------------------------
+
+    /// A thread from outside wants to run a task. It is refused if the pool is closed; otherwise the
+    /// pool does not end before it is [seen off](Self::see_off).
+    pub(super) fn receive(&self) -> Option<Arc<Seat>> {
+        let seat = Arc::new(Seat::new());
+        let mut roster = self.roster.lock();
+        if roster.closed {
+            return None;
+        }
+        roster.leaving += 1;
+        roster.received = roster.received.wrapping_add(1);
+        roster.seats.push(Arc::clone(&seat));
+        Some(seat)
+    }
+
+    /// A guest is done. If it is the last of a closed pool, it does what is to be done by then.
+    pub(super) fn see_off(&self, seat: &Arc<Seat>, last_wishes: impl FnOnce()) {
+        let mut roster = self.roster.lock();
+        roster.vacate(seat);
+        self.end_leaving(roster, last_wishes);
+    }
+
+    /// How many guests there have been.
+    pub(super) fn received(&self) -> usize {
+        self.roster.lock().received
+    }
+
+    // ---- workers that rest ------------------------------------------------------------------
 
     /// A searching worker has found nothing and wants to sleep, or to leave if the pool is closed.
     pub(super) fn rest(&self, seat: &Arc<Seat>, is_empty: impl Fn() -> bool) -> Rest {
@@ -449,13 +502,15 @@ impl Crew {
 
     // ---- the pool ---------------------------------------------------------------------------
 
-    /// Closes the pool, if it is not closed yet, and calls all sleepers. With `cancel`, queued
-    /// tasks are to be cancelled from now on.
+    /// Closes the pool, if it is not closed yet, and calls everybody: sleepers, which are taken off
+    /// their list, and whoever dozes. The others have no use for the token, for nobody sleeps in a
+    /// closed pool. With `cancel`, queued tasks are to be cancelled from now on.
     pub(super) fn close(&self, cancel: bool) -> Vec<Arc<Seat>> {
         let mut roster = self.roster.lock();
         roster.closed = true;
         roster.cancel |= cancel;
-        self.wake_all(&mut roster)
+        let _ = self.wake_all(&mut roster);
+        roster.seats.clone()
     }
 
     fn wake_all(&self, roster: &mut MutexGuard<'_, Roster>) -> Vec<Arc<Seat>> {

@@ -3,6 +3,7 @@
 mod builder;
 mod call;
 mod crew;
+mod guest;
 mod handle;
 mod pool;
 mod retry;

@@ -446,6 +446,52 @@ fn last_guard_against_the_end_of_the_scope() {
     });
 }
 
+// ---- callers that help ----------------------------------------------------------------------
+
+fn pool_with_guests() -> ThreadPoolExecutor {
+    ThreadPoolExecutor::builder().max_workers(1).caller_helps(true).build().unwrap()
+}
+
+/// A caller waits for its task and runs it itself, while a worker pops it: it runs once.
+#[test]
+fn guest_and_worker_begin_the_same_task() {
+    explore(1, || {
+        let executor = pool_with_guests();
+        let runs = Counter::new();
+        let ran = runs.clone();
+        executor.spawn(move || ran.add()).result().unwrap();
+        assert_eq!(runs.get(), 1);
+    });
+}
+
+/// A caller runs its task itself, while the pool is shut down: the shutdown waits for it, or the task
+/// is left to the last worker, or refused.
+#[test]
+fn guest_against_shutdown() {
+    explore(3, || {
+        let executor = pool_with_guests();
+        let is_over = Counter::new();
+        let caller = submit_during_shutdown(&executor, &is_over);
+        executor.shutdown(true, false);
+        is_over.add();
+        caller.join();
+    });
+}
+
+/// A task is submitted that nobody waits for, while the worker finds that the one before was run by its
+/// caller, and dozes, falls asleep or still searches: it is run, although a stale entry lies before it.
+#[test]
+fn task_without_a_caller_after_one_with_a_guest() {
+    explore(3, || {
+        let executor = pool_with_guests();
+        executor.spawn(|| ()).result().unwrap();
+        let ran = Arc::new(Parker::new());
+        let theirs = Arc::clone(&ran);
+        drop(executor.spawn(move || theirs.unpark()));
+        ran.park();
+    });
+}
+
 /// A scope ends after its tasks: nothing of them is kept.
 #[test]
 fn scope_keeps_no_task() {

@@ -5,6 +5,7 @@
 //! [`Pool::end_queued`]. User code (a closure's drop, a callback) is never called under a lock.
 
 use super::crew::{Crew, Summons};
+use super::guest;
 use super::seat::Seat;
 use super::settings::Settings;
 use super::worker;
@@ -13,8 +14,8 @@ use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, exp
 use crate::queue::Queue;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after};
-use crate::task::{self, Begun, Blocking, End, Owner, OwnerId, TaskRef};
+use crate::sync::{Arc, Mutex, Spin, Timer, Weak, deadline_after};
+use crate::task::{self, Advice, Begun, Blocking, End, Owner, OwnerId, TaskRef};
 use std::time::Instant;
 
 /// Fewer stale entries than this are left where they are: some 100 KiB at the most.
@@ -47,7 +48,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(settings: Settings) -> Arc<Pool> {
         Arc::new_cyclic(|this: &Weak<Pool>| Pool {
-            id: task::register(this.clone()),
+            id: task::register(this.clone(), settings.caller_helps),
             queue: Queue::new(settings.order),
             crew: Crew::new(settings.max_workers),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
@@ -190,7 +191,20 @@ impl Pool {
 
     /// Sees that somebody comes for what lies in the queue.
     fn summon(&self) -> Result<(), Refusal> {
-        self.answer(self.crew.summon(|| self.queue.len()))
+        self.answer(self.crew.summon(|| self.to_be_run()))
+    }
+
+    /// How many workers the queue could occupy. Stale entries occupy none; but their count may be
+    /// ahead of the queue for a moment, so it never says that nobody is needed while there is an entry.
+    fn to_be_run(&self) -> usize {
+        // ORDERING: relaxed; a count that guards nothing.
+        let stale = self.stale.load(Ordering::Relaxed);
+        let length = self.queue.len();
+        if stale > isize::MAX as usize {
+            length
+        } else {
+            length.saturating_sub(stale).max(length.min(1))
+        }
     }
 
     /// Wakes and starts the threads that were summoned.
@@ -316,7 +330,7 @@ impl Pool {
     }
 
     pub(super) fn begin_initializing(&self) {
-        let summons = self.crew.begin_initializing(|| self.queue.len());
+        let summons = self.crew.begin_initializing(|| self.to_be_run());
         let _ = self.answer(summons);
     }
 
@@ -338,7 +352,7 @@ impl Pool {
     }
 
     pub(super) fn begin_blocking(&self, why: Blocking) {
-        let summons = self.crew.begin_blocking(why, || self.queue.len());
+        let summons = self.crew.begin_blocking(why, || self.to_be_run());
         let _ = self.answer(summons);
     }
 
@@ -450,17 +464,29 @@ impl Pool {
         if worker::serves(self.id) || task::host_owner() == Some(self.id) {
             return false;
         }
-        if !task::while_blocked(Blocking::Waiting, || self.crew.wait_until_gone(deadline)) {
-            return false;
-        }
-        // All have left, and only have to return. Whoever comes while somebody joins them waits for
-        // that: no waiting call is over before the last thread is.
+        task::while_blocked(Blocking::Waiting, || {
+            if deadline.is_none() {
+                // Each join is a wait by itself: to wait for the last to leave, and then to join
+                // it, would be to sleep twice.
+                self.join_threads();
+            }
+            let is_gone = self.crew.wait_until_gone(deadline);
+            if is_gone {
+                self.join_threads();
+            }
+            is_gone
+        })
+    }
+
+    /// Joins all threads that there are. Whoever comes while somebody joins them waits for that: no
+    /// waiting call is over before the last thread is.
+    fn join_threads(&self) {
         let _joining = self.joining.lock();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        for thread in threads {
+        let next = || self.threads.lock().pop();
+        while let Some(thread) = next() {
+            let _ = Spin::new().until(|| thread::is_finished(&thread), || false);
             let _ = thread.join();
         }
-        true
     }
 
     /// Sets how many threads should run tasks at once.
@@ -504,6 +530,15 @@ impl Owner for Pool {
         // ORDERING: relaxed; a count that guards nothing.
         self.cancelled.fetch_add(1, Ordering::Relaxed);
         self.count_stale();
+    }
+
+    fn help(&self, task: &TaskRef) -> bool {
+        self.this.upgrade().is_some_and(|pool| guest::help(pool, task))
+    }
+
+    /// If several tasks are queued, no processor is idle.
+    fn advise(&self, _task: &TaskRef, _offers_time: bool) -> Advice {
+        if self.queued() > 1 { Advice::Sleep } else { Advice::Look }
     }
 
     fn stop_requested(&self, _task: &TaskRef) {

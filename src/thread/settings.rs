@@ -19,7 +19,6 @@ pub(super) const MAX_WORKERS: usize = MAX_THREADS / 2;
 
 pub(super) struct Settings {
     pub(super) max_workers: usize,
-    pub(super) processors: usize,
     pub(super) thread_name_prefix: String,
     pub(super) stack_size: Option<usize>,
     pub(super) keep_alive: Option<Duration>,
@@ -31,4 +30,5 @@ pub(super) struct Settings {
     pub(super) context: Option<Context>,
     pub(super) on_unobserved: Option<Unobserved>,
     pub(super) cancel_on_unwind: bool,
+    pub(super) caller_helps: bool,
 }

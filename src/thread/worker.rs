@@ -4,17 +4,25 @@ use super::crew::Rest;
 use super::pool::Pool;
 use super::seat::Seat;
 use crate::error::{BrokenCause, TaskError, TaskErrorKind};
-use crate::sync::Arc;
 use crate::sync::deadline_after;
 use crate::sync::thread::const_thread_local;
+use crate::sync::{Arc, Asleep, Spin};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How deep a worker runs tasks within tasks that wait for them, as long as half of its stack is
 /// free. Beyond this it blocks instead, and a spare thread goes on with a stack of its own.
 const HELP_DEPTH: usize = 128;
+
+/// How long a worker dozes while guests run the tasks: the time that a task may have to wait which
+/// nobody waits for.
+const DOZE: Duration = Duration::from_millis(1);
+
+/// From how many guests on a worker dozes. To be woken for one now and then costs less.
+const SEVERAL: usize = if cfg!(concurrent_futures_loom) { 1 } else { 4 };
 
 /// What the standard library gives a thread unless it is told otherwise. A program that is told to
 /// use larger stacks by `RUST_MIN_STACK` helps less deep than it could.
@@ -33,14 +41,6 @@ fn stack_position() -> usize {
     0
 }
 
-/// How often a worker looks for work again before it goes to sleep, when there is more than one
-/// processor: about two microseconds. Longer saves more wake-ups of some ten microseconds each
-/// when tasks come in close succession, and costs that time on each idle period.
-#[cfg(not(concurrent_futures_loom))]
-const SPINS: usize = 100;
-#[cfg(concurrent_futures_loom)]
-const SPINS: usize = 0;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// In the initializer: counted, and not yet able to run tasks.
@@ -53,6 +53,10 @@ enum Stage {
 struct Worker {
     pool: Arc<Pool>,
     seat: Arc<Seat>,
+    /// Its waits for work.
+    spin: Spin,
+    /// How many guests there had been when it last looked.
+    received: Cell<usize>,
     depth: Cell<usize>,
     /// What the initializer made. It is lent to one task at a time.
     state: RefCell<Option<Box<dyn Any>>>,
@@ -80,6 +84,8 @@ pub(super) fn main(pool: Arc<Pool>) {
     let worker = Rc::new(Worker {
         pool: Arc::clone(&pool),
         seat,
+        spin: Spin::new(),
+        received: Cell::new(0),
         depth: Cell::new(0),
         state: RefCell::new(None),
         stage: Cell::new(Stage::Initializing),
@@ -189,7 +195,11 @@ impl Worker {
                 is_searching = true;
                 crew.search();
             }
-            if self.spin() {
+            if self.doze() {
+                continue;
+            }
+            let asleep = self.look().err();
+            if self.pool.has_queued() {
                 continue;
             }
             match crew.rest(&self.seat, || !self.pool.has_queued()) {
@@ -199,9 +209,41 @@ impl Worker {
                     if let Rest::Leave(others) = self.sleep() {
                         return self.leave(others);
                     }
+                    if let Some(asleep) = asleep {
+                        self.spin.slept(asleep);
+                    }
                 }
             }
         }
+    }
+
+    /// Where callers help, and several have since this worker last looked: sleeps for a while, still
+    /// counted as searching, and looks again. One worker does it for all. Meanwhile submitters wake
+    /// nobody for a task that their caller will have run by then.
+    fn doze(&self) -> bool {
+        let crew = &self.pool.crew;
+        if !self.pool.settings.caller_helps || crew.searching() > 1 {
+            return false;
+        }
+        let received = crew.received();
+        let lately = received.wrapping_sub(self.received.replace(received));
+        if lately < SEVERAL || crew.is_closed() {
+            return false;
+        }
+        // In the model, where no time passes, it is over at once.
+        if !cfg!(concurrent_futures_loom) {
+            self.seat.parker.park_until(deadline_after(DOZE));
+        }
+        true
+    }
+
+    /// Looks for work for a moment, or for the end, unless enough others do: at most half of the
+    /// workers, since each that finds a task summons the next. (That is also Tokio's rule.)
+    fn look(&self) -> Result<(), Asleep> {
+        let crew = &self.pool.crew;
+        let most = (self.pool.settings.max_workers / 2).max(1);
+        let is_there = || self.pool.has_queued() || crew.is_closed();
+        self.spin.until(is_there, || crew.searching() > most)
     }
 
     fn leave_if_too_many(&self, is_searching: bool) -> Rest {
@@ -217,21 +259,6 @@ impl Worker {
         if others && self.pool.has_queued() {
             self.pool.summon_others();
         }
-    }
-
-    /// Looks for work for a little while; true if there is some.
-    #[cfg_attr(concurrent_futures_loom, allow(clippy::reversed_empty_ranges))]
-    fn spin(&self) -> bool {
-        if self.pool.settings.processors == 1 {
-            return false;
-        }
-        for _ in 0..SPINS {
-            if self.pool.has_queued() {
-                return true;
-            }
-            std::hint::spin_loop();
-        }
-        false
     }
 
     /// Sleeps until it is woken, for work or for the end, or until its keep-alive is over.

@@ -1,7 +1,7 @@
 //! How long one task takes: T0, T1 and what an idle pool costs.
 
 use super::peers::Blocking;
-use super::pool::{Handle, Pool, keep_workers_on, with_every_pool};
+use super::pool::{Handle, Helping, Pool, keep_workers_on, with_every_pool};
 use crate::harness::{Contestant, Outcome, Race, Side, Unit, Workload, reference};
 use crate::machine::{Placement, processor_time, stay_on};
 use crate::work::{in_order, tiny, tiny_in_order};
@@ -109,6 +109,7 @@ fn round_trips(race: &Race<'_>, title: &'static str, full: u64, placement: &Plac
     };
     placement.run(|| {
         let mut contestants = with_every_pool!(round_trip(placement));
+        contestants.push(round_trip::<Helping>(placement));
         contestants.push(park_and_unpark(placement));
         race.run(workload, contestants);
     });
@@ -159,7 +160,9 @@ pub(crate) fn after_silence(race: &Race<'_>) {
         rounds: 9,
         expected: tiny_in_order,
     };
-    race.run(workload, with_every_pool!(rare_round_trip()));
+    let mut contestants = with_every_pool!(rare_round_trip());
+    contestants.push(rare_round_trip::<Helping>());
+    race.run(workload, contestants);
 }
 
 // ---- idle -----------------------------------------------------------------------------------
@@ -197,6 +200,7 @@ fn idle(race: &Race<'_>, title: &'static str, pause: Duration, full: u64) {
         expected: tiny_in_order,
     };
     let mut contestants = with_every_pool!(idling(pause));
+    contestants.push(idling::<Helping>(pause));
     contestants.push(now_and_then(Side::Reference, "only the pauses", pause, tiny));
     race.run(workload, contestants);
 }
