@@ -4,8 +4,13 @@
 //! that is the pool's business. Whatever is pushed is popped exactly once, or dropped with the
 //! queue.
 
+mod fifo;
+
+pub(crate) use fifo::{Lane, Tour};
+
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Channel, Mutex};
+use fifo::Fifo;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -28,7 +33,9 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Order {
-    /// First in, first out: the order of submission. The default.
+    /// First in, first out: the order of submission, for each thread that submits. What tasks submit
+    /// from within an executor of several workers may begin before what others have submitted; nobody
+    /// waits for ever. The default.
     #[default]
     Fifo,
     /// Last in, first out: the newest task begins first.
@@ -46,18 +53,34 @@ pub(crate) enum Queue<T> {
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(order: Order) -> Self {
+    /// With so many lanes for workers, in the one order that has a use for them.
+    pub(crate) fn new(order: Order, lanes: usize) -> Self {
         match order {
-            Order::Fifo => Queue::Fifo(Fifo::new()),
+            Order::Fifo => Queue::Fifo(Fifo::new(lanes)),
             Order::Lifo => Queue::Lifo(Locked::new()),
             Order::Priority => Queue::Priority(Locked::new()),
         }
     }
 
-    /// Adds an entry; `priority` counts only in [`Order::Priority`].
-    pub(crate) fn push(&self, entry: T, priority: i32) {
+    /// A lane for a worker, if there is one left.
+    pub(crate) fn take_lane(&self) -> Option<Lane> {
         match self {
-            Queue::Fifo(fifo) => fifo.channel.push(entry),
+            Queue::Fifo(fifo) => fifo.take_lane(),
+            Queue::Lifo(_) | Queue::Priority(_) => None,
+        }
+    }
+
+    pub(crate) fn return_lane(&self, lane: Lane) {
+        if let Queue::Fifo(fifo) = self {
+            fifo.return_lane(lane);
+        }
+    }
+
+    /// Adds an entry; `priority` counts only in [`Order::Priority`], and `lane` is the submitting
+    /// worker's.
+    pub(crate) fn push(&self, entry: T, priority: i32, lane: Option<Lane>) {
+        match self {
+            Queue::Fifo(fifo) => fifo.push(entry, lane),
             Queue::Lifo(stack) => stack.push(|entries| entries.push(entry)),
             Queue::Priority(levels) => levels.push(|levels| {
                 levels.entry(Reverse(priority)).or_default().push_back(entry);
@@ -65,9 +88,10 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(crate) fn pop(&self) -> Option<T> {
+    /// The next entry for a worker on such a tour.
+    pub(crate) fn pop(&self, tour: &mut Tour) -> Option<T> {
         match self {
-            Queue::Fifo(fifo) => fifo.pop(),
+            Queue::Fifo(fifo) => fifo.pop(tour),
             Queue::Lifo(stack) => stack.pop(Vec::pop),
             Queue::Priority(levels) => levels.pop(|levels| {
                 let mut highest = levels.first_entry()?;
@@ -91,9 +115,7 @@ impl<T> Queue<T> {
             Queue::Priority(levels) => levels.sweep(|levels| {
                 let mut stale = Vec::new();
                 levels.retain(|_, entries| {
-                    let (old, kept) = std::mem::take(entries).into_iter().partition(&is_stale);
-                    stale.extend::<VecDeque<T>>(old);
-                    *entries = kept;
+                    stale.extend(take_out(entries, &is_stale));
                     !entries.is_empty()
                 });
                 stale
@@ -114,78 +136,11 @@ impl<T> Queue<T> {
     }
 }
 
-/// First in, first out: a channel, and in front of it what is left of entries that were swept.
-///
-/// A channel gives entries only from its head, so a sweep takes all of them out, and the live ones
-/// wait in front of it from then on. Those come first, so the order stays.
-///
-/// # Why nobody overlooks an entry that is being swept
-///
-/// `waiting` is raised before the first entry is taken out of the channel, and [`len`](Fifo::len)
-/// reads the channel before it. Whoever finds an entry missing from the channel has seen a change
-/// that came after the raise, and so sees `waiting`. Poppers that see it wait for the lock. One that
-/// looked just before the raise goes to the channel, and may get an entry that is newer than some
-/// that the sweep holds at that moment: then those begin after it, by the length of a sweep.
-#[derive(Debug)]
-pub(crate) struct Fifo<T> {
-    channel: Channel<T>,
-    front: Mutex<VecDeque<T>>,
-    /// How many entries stand in front; at least one during a sweep.
-    waiting: AtomicUsize,
-}
-
-impl<T> Fifo<T> {
-    fn new() -> Self {
-        Fifo {
-            channel: Channel::new(),
-            front: Mutex::new(VecDeque::new()),
-            waiting: AtomicUsize::new(0),
-        }
-    }
-
-    fn pop(&self) -> Option<T> {
-        loop {
-            // ORDERING: acquire pairs with the release in `sweep`.
-            if self.waiting.load(Ordering::Acquire) > 0 {
-                let mut front = self.front.lock();
-                let entry = front.pop_front();
-                // ORDERING: release pairs with the acquire above and in `len`.
-                self.waiting.store(front.len(), Ordering::Release);
-                if entry.is_some() {
-                    return entry;
-                }
-            }
-            let entry = self.channel.pop();
-            // ORDERING: acquire, as above: if a sweep has just emptied the channel, look again.
-            if entry.is_some() || self.waiting.load(Ordering::Acquire) == 0 {
-                return entry;
-            }
-        }
-    }
-
-    fn sweep(&self, is_stale: impl Fn(&T) -> bool) -> Vec<T> {
-        let mut front = self.front.lock();
-        // ORDERING: release; made visible by the channel's own changes, see the type.
-        self.waiting.store(front.len() + 1, Ordering::Release);
-        let mut stale = Vec::new();
-        let mut live = VecDeque::new();
-        // What is pushed from now on stays behind.
-        let swept = self.channel.len();
-        let entries = front.drain(..).chain(std::iter::from_fn(|| self.channel.pop()).take(swept));
-        for entry in entries {
-            if is_stale(&entry) { stale.push(entry) } else { live.push_back(entry) }
-        }
-        *front = live;
-        // ORDERING: release pairs with the acquire in `pop` and `len`.
-        self.waiting.store(front.len(), Ordering::Release);
-        stale
-    }
-
-    fn len(&self) -> usize {
-        let in_channel = self.channel.len();
-        // ORDERING: acquire; and after the channel was read, see the type.
-        in_channel + self.waiting.load(Ordering::Acquire)
-    }
+/// Takes out what `is_stale` says; the others keep their order.
+fn take_out<T>(entries: &mut VecDeque<T>, is_stale: impl Fn(&T) -> bool) -> Vec<T> {
+    let (stale, kept): (VecDeque<T>, _) = std::mem::take(entries).into_iter().partition(is_stale);
+    *entries = kept;
+    stale.into()
 }
 
 /// A collection under a lock, with its length outside so that looking needs no lock.
@@ -203,9 +158,10 @@ impl<C: Default> Locked<C> {
     fn push(&self, put: impl FnOnce(&mut C)) {
         let mut entries = self.entries.lock();
         put(&mut entries);
-        // ORDERING: relaxed; the lock orders the entries, and whoever decides to sleep by this
-        // number stands behind a sequentially consistent fence, as the pusher does afterwards.
-        self.length.fetch_add(1, Ordering::Relaxed);
+        // ORDERING: relaxed; the lock orders the entries and these changes, and whoever decides to
+        // sleep by this number stands behind a sequentially consistent fence, as the pusher does
+        // afterwards.
+        self.length.store(self.len() + 1, Ordering::Relaxed);
     }
 
     fn pop<T>(&self, take: impl FnOnce(&mut C) -> Option<T>) -> Option<T> {
@@ -215,7 +171,7 @@ impl<C: Default> Locked<C> {
         let mut entries = self.entries.lock();
         let entry = take(&mut entries)?;
         // ORDERING: relaxed, as in `push`.
-        self.length.fetch_sub(1, Ordering::Relaxed);
+        self.length.store(self.len() - 1, Ordering::Relaxed);
         Some(entry)
     }
 
@@ -223,7 +179,7 @@ impl<C: Default> Locked<C> {
         let mut entries = self.entries.lock();
         let stale = take(&mut entries);
         // ORDERING: relaxed, as in `push`.
-        self.length.fetch_sub(stale.len(), Ordering::Relaxed);
+        self.length.store(self.len() - stale.len(), Ordering::Relaxed);
         stale
     }
 
@@ -238,28 +194,29 @@ mod tests {
     use super::*;
 
     fn drained(queue: &Queue<u32>) -> Vec<u32> {
-        std::iter::from_fn(|| queue.pop()).collect()
+        let mut tour = Tour::default();
+        std::iter::from_fn(|| queue.pop(&mut tour)).collect()
     }
 
     #[test]
     fn fifo_pops_in_the_order_of_pushing() {
-        let queue = Queue::new(Order::Fifo);
-        (0..5).for_each(|n| queue.push(n, n as i32));
+        let queue = Queue::new(Order::Fifo, 0);
+        (0..5).for_each(|n| queue.push(n, n as i32, None));
         assert_eq!(drained(&queue), [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn lifo_pops_the_newest_first() {
-        let queue = Queue::new(Order::Lifo);
-        (0..5).for_each(|n| queue.push(n, n as i32));
+        let queue = Queue::new(Order::Lifo, 0);
+        (0..5).for_each(|n| queue.push(n, n as i32, None));
         assert_eq!(drained(&queue), [4, 3, 2, 1, 0]);
     }
 
     #[test]
     fn priority_pops_the_highest_first_and_equals_in_the_order_of_pushing() {
-        let queue = Queue::new(Order::Priority);
+        let queue = Queue::new(Order::Priority, 0);
         for (entry, priority) in [(0, 1), (1, 5), (2, 1), (3, 5), (4, -3)] {
-            queue.push(entry, priority);
+            queue.push(entry, priority, None);
         }
         assert_eq!(drained(&queue), [1, 3, 0, 2, 4]);
     }
@@ -271,11 +228,11 @@ mod tests {
             (Order::Lifo, [13, 11, 7, 5, 3, 1]),
             (Order::Priority, [13, 11, 7, 5, 3, 1]),
         ] {
-            let queue = Queue::new(order);
-            (0..8).for_each(|n| queue.push(n, n as i32));
+            let queue = Queue::new(order, 0);
+            (0..8).for_each(|n| queue.push(n, n as i32, None));
             assert_eq!(queue.sweep(|n| n % 2 == 0).len(), 4);
             assert_eq!(queue.len(), 4);
-            (10..14).for_each(|n| queue.push(n, n as i32));
+            (10..14).for_each(|n| queue.push(n, n as i32, None));
             assert_eq!(queue.sweep(|n| n % 2 == 0).len(), 2);
             assert_eq!(drained(&queue), expected, "{order:?}");
             assert!(queue.is_empty());
@@ -283,14 +240,54 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_takes_from_its_own_lane_then_from_the_queue_for_all_then_from_other_lanes() {
+        let queue = Queue::new(Order::Fifo, 2);
+        let (own, other) = (queue.take_lane(), queue.take_lane());
+        assert!(own.is_some() && other.is_some() && queue.take_lane().is_none());
+        for (entry, lane) in [(4, other), (2, None), (0, own), (5, other), (3, None), (1, own)] {
+            queue.push(entry, 0, lane);
+        }
+        assert_eq!(queue.len(), 6);
+        let mut tour = Tour::along(own);
+        let popped: Vec<_> = std::iter::from_fn(|| queue.pop(&mut tour)).collect();
+        assert_eq!(popped, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn no_lane_and_not_the_queue_for_all_waits_for_ever() {
+        for mine in [true, false] {
+            let queue = Queue::new(Order::Fifo, 2);
+            let (own, other) = (queue.take_lane(), queue.take_lane());
+            queue.push(1, 0, if mine { own } else { None });
+            let mut tour = Tour::along(other);
+            // Its own lane never becomes empty.
+            let others = (0..10_000).filter(|_| {
+                queue.push(0, 0, other);
+                queue.pop(&mut tour) == Some(1)
+            });
+            assert_eq!(others.count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_sweep_reaches_the_lanes() {
+        let queue = Queue::new(Order::Fifo, 1);
+        let lane = queue.take_lane();
+        (0..8).for_each(|n| queue.push(n, 0, lane));
+        assert_eq!(queue.sweep(|n| n % 2 == 0).len(), 4);
+        assert_eq!(queue.len(), 4);
+        assert_eq!(drained(&queue), [1, 3, 5, 7]);
+    }
+
+    #[test]
     fn length_counts_what_was_pushed_and_not_popped() {
         for order in [Order::Fifo, Order::Lifo, Order::Priority] {
-            let queue = Queue::new(order);
-            assert!(queue.is_empty() && queue.pop().is_none());
-            queue.push(1, 0);
-            queue.push(2, 0);
+            let queue = Queue::new(order, 0);
+            assert!(queue.is_empty() && queue.pop(&mut Tour::default()).is_none());
+            queue.push(1, 0, None);
+            queue.push(2, 0, None);
             assert_eq!(queue.len(), 2);
-            queue.pop();
+            queue.pop(&mut Tour::default());
             assert_eq!(queue.len(), 1);
         }
     }

@@ -23,6 +23,7 @@ use super::extras::Extras;
 use super::owner::OwnerId;
 use super::panic;
 use super::state::{Finish, Snapshot, State};
+use super::task_ref::TaskRef;
 use super::waiters::Waiters;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::{Arc, Tracked, UnsafeCell};
@@ -66,8 +67,8 @@ pub(crate) struct Header {
 /// What can be done to a task without knowing its types. Each function's obligation is that the
 /// pointer is that of a live cell of the table's own type, and the one given beside it.
 pub(super) struct Table {
-    /// The caller has won `begin`.
-    pub(super) run: unsafe fn(NonNull<Header>) -> End,
+    /// The caller has won `begin`. If the flag is set, a reference of the caller's is given up.
+    pub(super) run: unsafe fn(NonNull<Header>, bool) -> End,
     /// The caller has won `begin`.
     pub(super) fail: unsafe fn(NonNull<Header>, TaskError),
     /// The caller has won `cancel`; the flag says whether there were waiters.
@@ -185,7 +186,8 @@ pub(super) unsafe fn take_body<B: Body>(task: NonNull<Header>) -> B {
     })
 }
 
-/// Puts the outcome into the slot and ends the task with it.
+/// Puts the outcome into the slot and ends the task with it. Says how it ended, and whether a
+/// reference of the caller's went with it, which it may if the caller `releases` one.
 ///
 /// # Safety
 ///
@@ -194,7 +196,8 @@ pub(super) unsafe fn take_body<B: Body>(task: NonNull<Header>) -> B {
 pub(super) unsafe fn conclude<B: Body>(
     task: NonNull<Header>,
     outcome: Result<B::Output, TaskError>,
-) -> End {
+    releases: bool,
+) -> (End, bool) {
     // SAFETY: the caller vouches for a live cell of this type.
     let cell = unsafe { task.cast::<Cell<B>>().as_ref() };
     let failed = outcome.is_err();
@@ -202,8 +205,9 @@ pub(super) unsafe fn conclude<B: Body>(
         // SAFETY: while the task is running the slot is the runner's, and it is empty.
         unsafe { slot.write(Slot { outcome: ManuallyDrop::new(outcome) }) };
     });
-    let finish = cell.header.state.finish(failed);
+    let finish = cell.header.state.finish(failed, releases);
     match finish {
+        // If the reference has gone, so may the cell.
         Finish::Handed => {}
         // SAFETY: the task is settling and this is its runner.
         Finish::Deliver => unsafe { deliver::settling(task) },
@@ -219,12 +223,13 @@ pub(super) unsafe fn conclude<B: Body>(
         // SAFETY: the task is done, has no outcome, and is kept alive by the caller.
         unsafe { deliver::without_outcome(task, waiters) };
     }
-    match finish {
+    let end = match finish {
         Finish::Heeded { .. } => End::Cancelled,
         Finish::Late => End::Late,
         _ if failed => End::Failed,
         _ => End::Finished,
-    }
+    };
+    (end, releases && finish == Finish::Handed)
 }
 
 /// Drops the outcome on a thread that must not see a panic of it.
@@ -241,7 +246,7 @@ pub(super) unsafe fn drop_contained(task: NonNull<Header>, report: bool) {
     });
 }
 
-unsafe fn run<B: Body>(task: NonNull<Header>) -> End {
+unsafe fn run<B: Body>(task: NonNull<Header>, releases: bool) -> End {
     // SAFETY: the caller has won `begin` on a live cell of this type.
     let mut body = unsafe { take_body::<B>(task) };
     let guard = body.guard();
@@ -252,8 +257,12 @@ unsafe fn run<B: Body>(task: NonNull<Header>) -> End {
         header.error(TaskErrorKind::Panicked(panic))
     });
     // SAFETY: begun by the caller, and the body has been moved out.
-    let end = unsafe { conclude::<B>(task, outcome) };
+    let (end, is_released) = unsafe { conclude::<B>(task, outcome, releases) };
     drop(guard);
+    if releases && !is_released {
+        // SAFETY: the caller's reference is to be given up, and has not been yet.
+        drop(unsafe { TaskRef::from_counted(task) });
+    }
     end
 }
 
@@ -263,7 +272,7 @@ unsafe fn fail<B: Body>(task: NonNull<Header>, error: TaskError) {
     let guard = body.guard();
     panic::contain(|| drop(body));
     // SAFETY: begun by the caller, and the body has been moved out.
-    unsafe { conclude::<B>(task, Err(error)) };
+    unsafe { conclude::<B>(task, Err(error), false) };
     drop(guard);
 }
 

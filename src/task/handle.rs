@@ -154,7 +154,7 @@ impl<T> Producer<T> {
         }
         // SAFETY: the task is a `Cell<Unkept<T>>`, begun by this producer and not concluded yet,
         // and `self` holds a reference.
-        match unsafe { cell::conclude::<Unkept<T>>(self.task.pointer(), outcome) } {
+        match unsafe { cell::conclude::<Unkept<T>>(self.task.pointer(), outcome, false) }.0 {
             End::Late => Err(self.task.snapshot()),
             _ => Ok(()),
         }
@@ -235,12 +235,15 @@ impl<T> Handle<T> {
 
     /// Gives up the handle's reference.
     ///
+    /// Whoever has the only reference frees without another change of the word.
+    ///
     /// # Safety
     ///
     /// The outcome has been taken or dropped, and `task` is not used again.
     unsafe fn release(task: &mut ManuallyDrop<TaskRef>) {
         let free = task.header().table.free;
-        if task.header().state.release_handle() {
+        let state = &task.header().state;
+        if state.is_sole() || state.release_handle() {
             // SAFETY: that was the last reference, and the table is the cell's own.
             unsafe { free(task.pointer()) };
         }

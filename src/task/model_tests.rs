@@ -42,7 +42,7 @@ fn witnessed() -> (TaskRef, Handle<Witness>, Counter) {
 
 /// As a worker does with an entry that it has popped.
 fn run(entry: TaskRef) {
-    if let Some(begun) = entry.begin() {
+    if let Ok(begun) = entry.begin_last() {
         begun.run();
     }
 }

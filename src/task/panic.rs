@@ -20,7 +20,8 @@ struct Origin {
 
 thread_local! {
     static CATCHING: Cell<usize> = const { Cell::new(0) };
-    static LAST: RefCell<Option<Origin>> = const { RefCell::new(None) };
+    /// Boxed, so that putting it aside for each task costs next to nothing.
+    static LAST: RefCell<Option<Box<Origin>>> = const { RefCell::new(None) };
 }
 
 static HOOK: Once = Once::new();
@@ -44,7 +45,7 @@ pub(crate) fn install_hook() {
                 };
                 LAST.with(|last| {
                     if let Ok(mut last) = last.try_borrow_mut() {
-                        *last = Some(origin);
+                        *last = Some(Box::new(origin));
                     }
                 });
             }

@@ -242,10 +242,24 @@ impl State {
         self.update(|now| now.is_pending().then_some(now.0 | QUEUED)).is_ok()
     }
 
+    /// As [`enqueue`](Self::enqueue), for a task that nobody else has heard of yet: a plain store
+    /// does.
+    pub(crate) fn enqueue_unknown(&self) {
+        // ORDERING: relaxed for both; whoever hears of the task hears of it from this thread, which
+        // hands it over with a release of its own.
+        self.0.store(self.0.load(Ordering::Relaxed) | QUEUED, Ordering::Relaxed);
+    }
+
     /// Pending to running. The caller owns the closure if this is true.
     #[must_use]
     pub(crate) fn begin(&self) -> bool {
-        self.update(|now| now.is_pending().then_some(now.0 | RUNNING)).is_ok()
+        // As nearly every task is when a worker takes it from the queue. To look first would fetch
+        // the word from the submitter's processor for reading, and then once more for writing.
+        const USUAL: usize = HANDLE + 2 * REFERENCE + QUEUED;
+        // ORDERING: acquire-release on success, as in `update`; on failure `update` looks itself.
+        let begun =
+            self.0.compare_exchange(USUAL, USUAL | RUNNING, Ordering::AcqRel, Ordering::Relaxed);
+        begun.is_ok() || self.update(|now| now.is_pending().then_some(now.0 | RUNNING)).is_ok()
     }
 
     /// As [`begin`](Self::begin), for a task that may not be in a queue yet.
@@ -281,7 +295,10 @@ impl State {
 
     /// Running to finished, or to cancelled if the task heeded a request to stop. The outcome must
     /// be in the slot.
-    pub(crate) fn finish(&self, failed: bool) -> Finish {
+    ///
+    /// If nothing is left to be done with the task then ([`Finish::Handed`]) and the runner `releases`
+    /// it, its reference goes in the same change: it must not touch the task any more.
+    pub(crate) fn finish(&self, failed: bool, releases: bool) -> Finish {
         let outcome = if failed { FINISHED | FAILED } else { FINISHED };
         let change = |now: Snapshot| {
             let rest = now.0 & !RUNNING;
@@ -291,6 +308,9 @@ impl State {
                 (rest & !WAITED) | CANCELLED
             } else if now.has(WAITED) {
                 (rest & !WAITED) | outcome | SETTLING
+            } else if now.has(HANDLE) && releases {
+                // Never the last one: the handle has its own.
+                (rest | outcome) - REFERENCE
             } else {
                 rest | outcome
             })
@@ -367,6 +387,14 @@ impl State {
         if before.references() > MAX_REFERENCES {
             std::process::abort();
         }
+    }
+
+    /// Whether the caller's reference is the only one, so that nobody else can touch the task, and
+    /// nobody can come by a reference.
+    #[must_use]
+    pub(crate) fn is_sole(&self) -> bool {
+        // ORDERING: acquire pairs with the release of every other reference, as in `subtract`.
+        Snapshot(self.0.load(Ordering::Acquire)).references() == 1
     }
 
     /// One reference less; true if it was the last, and the allocation is the caller's to free.

@@ -9,6 +9,8 @@ use super::state::{Cancel, Snapshot};
 use super::waiters::{Observer, Phase, Waiter};
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::Arc;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -80,12 +82,21 @@ impl TaskRef {
 
     /// The right to run the task, if nobody has begun or ended it.
     pub(crate) fn begin(&self) -> Option<Begun<'_>> {
-        self.header().state.begin().then_some(Begun(self))
+        self.header().state.begin().then(|| Begun::borrowed(self))
+    }
+
+    /// The same for a reference that is of no use afterwards: [`Begun::run`] gives it up, at less
+    /// cost than a drop. Gives it back if somebody else has begun or ended the task.
+    pub(crate) fn begin_last(self) -> Result<Begun<'static>, TaskRef> {
+        if !self.header().state.begin() {
+            return Err(self);
+        }
+        Ok(Begun { task: ManuallyDrop::new(self), releases: true, _borrowed: PhantomData })
     }
 
     /// The right to run the task, if it is ready and nobody has begun it.
     pub(crate) fn begin_ready(&self) -> Option<Begun<'_>> {
-        self.header().state.begin_ready().then_some(Begun(self))
+        self.header().state.begin_ready().then(|| Begun::borrowed(self))
     }
 
     /// Makes the task ready, just before it is put into its pool's queue; false if it has been
@@ -93,6 +104,11 @@ impl TaskRef {
     #[must_use]
     pub(crate) fn enqueue(&self) -> bool {
         self.header().state.enqueue()
+    }
+
+    /// As [`enqueue`](Self::enqueue), for a task that nobody but the caller has heard of yet.
+    pub(crate) fn enqueue_unknown(&self) {
+        self.header().state.enqueue_unknown();
     }
 
     /// Cancels this one task if it has not begun; see [`derived`](super::derived) for what it is
@@ -243,24 +259,42 @@ impl std::fmt::Debug for TaskRef {
 
 /// The right, and the duty, to end a task that has begun.
 #[must_use]
-pub(crate) struct Begun<'a>(&'a TaskRef);
+pub(crate) struct Begun<'a> {
+    /// Counted for `self` only if it `releases` it.
+    task: ManuallyDrop<TaskRef>,
+    releases: bool,
+    _borrowed: PhantomData<&'a TaskRef>,
+}
 
-impl Begun<'_> {
+impl<'a> Begun<'a> {
+    fn borrowed(task: &'a TaskRef) -> Self {
+        let task = ManuallyDrop::new(TaskRef(task.0));
+        Begun { task, releases: false, _borrowed: PhantomData }
+    }
+
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
     /// Runs the task's code on this thread.
     pub(crate) fn run(self) -> End {
-        let run = self.0.header().table.run;
+        let run = self.task.header().table.run;
         // SAFETY: the cell is live, its own table is used, and holding `self` means that `begin`
-        // was won and nothing has been done with it.
-        unsafe { run(self.0.pointer()) }
+        // was won and nothing has been done with it. A reference that is given up is `self`'s own,
+        // which nobody uses after this.
+        unsafe { run(self.task.pointer(), self.releases) }
     }
 
     /// Ends the task without running it.
     pub(crate) fn fail(self, error: TaskError) {
         if error.is_cancelled() {
-            self.0.header().state.heed(true);
+            self.task.header().state.heed(true);
         }
-        let fail = self.0.header().table.fail;
+        let fail = self.task.header().table.fail;
         // SAFETY: as in `run`.
-        context::outside(|| unsafe { fail(self.0.pointer(), error) });
+        context::outside(|| unsafe { fail(self.task.pointer(), error) });
+        if self.releases {
+            drop(ManuallyDrop::into_inner(self.task));
+        }
     }
 }

@@ -206,15 +206,18 @@ impl Crew {
         // `begin_blocking`: either this thread sees in the word what the worker has announced, or
         // the worker sees the task in its last look.
         fence(Ordering::SeqCst);
-        let mut queued_now = queued();
+        let mut queued_now = 0;
         for _ in 0..=SECOND_LOOKS {
             let word = self.word();
-            let enough = searching(word) >= queued_now;
-            if word & CLOSED == 0 && (enough || (sleeping(word) == 0 && word & GROW == 0)) {
+            if word & (CLOSED | GROW) == 0 && sleeping(word) == 0 {
+                // The length of the queue, which is on other processors' minds, does not matter.
+                return Summons::default();
+            }
+            queued_now = queued();
+            if word & CLOSED == 0 && searching(word) >= queued_now {
                 return Summons::default();
             }
             std::hint::spin_loop();
-            queued_now = queued();
         }
         self.summon_locked(&mut self.roster.lock(), queued_now)
     }

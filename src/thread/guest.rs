@@ -71,7 +71,7 @@ impl Host for Guest {
         };
         self.pool.count_stale();
         self.depth.set(depth + 1);
-        self.pool.run(&self.seat, task, begun);
+        self.pool.run(&self.seat, begun);
         self.depth.set(depth);
         true
     }

@@ -119,7 +119,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         R: Send + 'static,
     {
         let (entry, handle) = self.call(Call { function, argument });
-        self.pool.enqueue_or_refuse(entry, self.priority, self.patience);
+        self.pool.enqueue_new(entry, handle.task(), self.priority, self.patience);
         Future::new(handle)
     }
 
@@ -185,7 +185,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
         B: Returnable<F, A, Output = R>,
     {
         let entry = fresh.entry();
-        let Err(reason) = self.pool.enqueue(entry.clone(), self.priority, Patience::None) else {
+        let Err(reason) = self.pool.enqueue(entry.clone(), false, self.priority, Patience::None)
+        else {
             return Ok(Future::new(fresh.split().1));
         };
         let reclaimed = fresh.reclaim();
@@ -237,15 +238,19 @@ impl<S: 'static> ThreadPoolHandle<S> {
             // Each task has to find room, or a context, of its own.
             return arguments.into_iter().map(|it| self.submit(function(), it)).collect();
         }
-        let (entries, handles): (Vec<_>, Vec<_>) = arguments
+        // All are made before the first is queued: in groups of 64, which the workers have run before
+        // the next is there, it took 206 ns a task instead of 111.
+        let (entries, futures): (Vec<_>, Vec<_>) = arguments
             .into_iter()
             .map(|argument| self.task(Call { function: function(), argument }).split())
+            .map(|(entry, handle)| (entry, Future::new(handle)))
             .unzip();
-        if let Err(refusal) = self.pool.enqueue_all(entries.iter().cloned(), self.priority) {
-            entries.iter().for_each(|entry| self.pool.refuse(entry, &refusal));
+        if let Err(refusal) = self.pool.enqueue_all(entries.into_iter(), self.priority) {
+            let tasks = futures.iter().filter_map(Future::task);
+            tasks.for_each(|task| self.pool.refuse(task, &refusal));
             self.pool.clean_up(&refusal);
         }
-        handles.into_iter().map(Future::new).collect()
+        futures
     }
 
     /// Submits the call `function(state, argument)`, where `state` is what the
@@ -321,7 +326,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
             match outcome {
                 Ok(output) => {
                     *value.lock() = Some(output);
-                    second.pool.enqueue_or_refuse(entry, second.priority, Patience::Continuation);
+                    second.pool.enqueue_known(entry, second.priority, Patience::Continuation);
                 }
                 Err(error) => match entry.begin() {
                     Some(begun) => begun.fail(error),

@@ -9,6 +9,7 @@ use super::scope;
 use crate::error::TaskError;
 use crate::executor::{Admission, Bound, Patience, WhenFull};
 use crate::future::Promise;
+use crate::queue::{Lane, Order, Queue, Tour};
 use crate::sync::explore::{Counter, Letter, Thread, explore, spawn};
 use crate::sync::{Arc, Channel, Parker};
 use crate::task::{Blocking, block_in_place};
@@ -44,7 +45,7 @@ fn submit_during_shutdown(executor: &ThreadPoolExecutor, is_over: &Counter) -> T
 /// A crew and its queue; the word of a task is only counted.
 struct Yard {
     crew: Crew,
-    queue: Channel<()>,
+    queue: Queue<()>,
     /// Woken for each task that has been run.
     ran: Parker,
     /// Woken for each worker that has left.
@@ -55,7 +56,7 @@ impl Yard {
     fn new(limit: usize) -> Arc<Yard> {
         Arc::new(Yard {
             crew: Crew::new(limit),
-            queue: Channel::new(),
+            queue: Queue::new(Order::Fifo, limit - 1),
             ran: Parker::new(),
             left: Parker::new(),
         })
@@ -64,7 +65,12 @@ impl Yard {
     /// As `Pool::enqueue`; how many threads the caller has to start.
     #[must_use]
     fn push(&self) -> usize {
-        self.queue.push(());
+        self.push_into(None)
+    }
+
+    #[must_use]
+    fn push_into(&self, lane: Option<Lane>) -> usize {
+        self.queue.push((), 0, lane);
         self.summon()
     }
 
@@ -80,7 +86,7 @@ impl Yard {
     fn work(&self, retire: bool) -> usize {
         let seat = self.crew.join();
         loop {
-            if self.queue.pop().is_some() {
+            if self.queue.pop(&mut Tour::default()).is_some() {
                 let is_last = self.crew.found();
                 let start = if is_last && self.queue.len() > 0 { self.summon() } else { 0 };
                 self.ran.unpark();
@@ -119,6 +125,23 @@ fn worker_falls_asleep_while_a_task_comes() {
         let theirs = Arc::clone(&yard);
         let worker = spawn(move || assert_eq!(theirs.work(false), 0));
         assert_eq!(yard.push(), 0);
+        yard.ran.park();
+        worker.join();
+    });
+}
+
+/// A worker submits into its own lane, and is busy from then on, while another one goes to sleep:
+/// that one comes for the task.
+#[test]
+fn worker_falls_asleep_while_another_submits() {
+    explore(3, || {
+        let yard = Yard::new(2);
+        assert_eq!(yard.crew.summon(|| 2).start, 2);
+        // The one that submits is this thread; it has found something to do.
+        assert!(!yard.crew.found());
+        let theirs = Arc::clone(&yard);
+        let worker = spawn(move || assert_eq!(theirs.work(false), 0));
+        assert_eq!(yard.push_into(yard.queue.take_lane()), 0);
         yard.ran.park();
         worker.join();
     });
@@ -208,7 +231,7 @@ fn searcher_finds_one_task_while_another_comes() {
     explore(3, || {
         let yard = Yard::new(2);
         yard.enlist();
-        yard.queue.push(());
+        yard.queue.push((), 0, None);
         let theirs = Arc::clone(&yard);
         let worker = spawn(move || {
             for _ in 0..theirs.work(false) {
@@ -245,7 +268,7 @@ fn one_too_many_leaves_while_a_task_comes(leaves_in_rest: bool) {
             let is_empty = || theirs.queue.len() == 0;
             let rest = if !leaves_in_rest {
                 theirs.crew.leave_if_too_many(&woken, true)
-            } else if theirs.queue.pop().is_some() {
+            } else if theirs.queue.pop(&mut Tour::default()).is_some() {
                 assert!(theirs.crew.found());
                 return;
             } else {

@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::worker;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
 use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, expire};
-use crate::queue::Queue;
+use crate::queue::{Lane, Queue, Tour};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, Spin, Timer, Weak, deadline_after};
@@ -49,7 +49,7 @@ impl Pool {
     pub(super) fn new(settings: Settings) -> Arc<Pool> {
         Arc::new_cyclic(|this: &Weak<Pool>| Pool {
             id: task::register(this.clone(), settings.caller_helps),
-            queue: Queue::new(settings.order),
+            queue: Queue::new(settings.order, settings.lanes()),
             crew: Crew::new(settings.max_workers),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
             stale: AtomicUsize::new(0),
@@ -80,8 +80,9 @@ impl Pool {
         self.broken.lock().clone()
     }
 
-    /// Puts a task into the queue and sees that somebody comes for it. `patience` says how
-    /// long it may block if the queue is full.
+    /// Puts a task into the queue and sees that somebody comes for it. `is_known` says whether
+    /// anyone but the caller has heard of it yet, and `patience` how long it may block if the queue
+    /// is full.
     ///
     /// On an error the task may still stand in the queue, and it is the caller's to end it, and then
     /// to [`clean_up`](Self::clean_up). It may even have been begun by a worker that came late; then
@@ -89,6 +90,7 @@ impl Pool {
     pub(super) fn enqueue(
         &self,
         task: TaskRef,
+        is_known: bool,
         priority: i32,
         patience: Patience,
     ) -> Result<(), Refusal> {
@@ -96,11 +98,11 @@ impl Pool {
         if is_closed() {
             return Err(self.refusal().unwrap_or(Refusal::ShutDown));
         }
-        self.watch_begin(&task)?;
+        let is_watched = self.watch_begin(&task)?;
         let push = || {
-            let is_pending = task.enqueue();
+            let is_pending = Self::mark_queued(&task, is_known || is_watched);
             if is_pending {
-                self.queue.push(task, priority);
+                self.queue.push(task, priority, worker::lane_in(self.id));
             }
             is_pending
         };
@@ -119,10 +121,36 @@ impl Pool {
         self.summon()
     }
 
-    /// Puts a task into the queue; one that is refused ends with the reason.
-    pub(super) fn enqueue_or_refuse(&self, task: TaskRef, priority: i32, patience: Patience) {
-        if let Err(refusal) = self.enqueue(task.clone(), priority, patience) {
-            self.refuse(&task, &refusal);
+    /// Makes a task ready, just before it is pushed; false if it has ended and should not be.
+    fn mark_queued(task: &TaskRef, is_known: bool) -> bool {
+        if !is_known {
+            task.enqueue_unknown();
+        }
+        !is_known || task.enqueue()
+    }
+
+    /// Puts a task that nobody else has heard of into the queue; one that is refused ends with the
+    /// reason. `task` is another reference to it, its handle's for instance.
+    pub(super) fn enqueue_new(
+        &self,
+        entry: TaskRef,
+        task: &TaskRef,
+        priority: i32,
+        patience: Patience,
+    ) {
+        let result = self.enqueue(entry, false, priority, patience);
+        self.end_refused(task, result);
+    }
+
+    /// The same for a task that others may have heard of.
+    pub(super) fn enqueue_known(&self, task: TaskRef, priority: i32, patience: Patience) {
+        let result = self.enqueue(task.clone(), true, priority, patience);
+        self.end_refused(&task, result);
+    }
+
+    fn end_refused(&self, task: &TaskRef, result: Result<(), Refusal>) {
+        if let Err(refusal) = result {
+            self.refuse(task, &refusal);
             self.clean_up(&refusal);
         }
     }
@@ -135,7 +163,7 @@ impl Pool {
             && task::host_owner() == Some(self.id)
     }
 
-    /// Puts many tasks into the queue and wakes as many workers as they need, once.
+    /// Puts many tasks that nobody else has heard of into the queue and wakes as many workers as they need, once.
     pub(super) fn enqueue_all(
         &self,
         tasks: impl Iterator<Item = TaskRef>,
@@ -144,17 +172,22 @@ impl Pool {
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
         }
+        let lane = worker::lane_in(self.id);
         for task in tasks {
-            self.watch_begin(&task)?;
-            if task.enqueue() {
-                self.queue.push(task, priority);
+            let is_watched = self.watch_begin(&task)?;
+            if Self::mark_queued(&task, is_watched) {
+                self.queue.push(task, priority, lane);
             }
         }
         self.summon()
     }
 
-    /// Sees that the task fails in time if it has to begin within some time and does not.
-    fn watch_begin(&self, task: &TaskRef) -> Result<(), Refusal> {
+    /// Sees that the task fails in time if it has to begin within some time and does not. Whether
+    /// there is such a time.
+    fn watch_begin(&self, task: &TaskRef) -> Result<bool, Refusal> {
+        if task.extras().is_none_or(|extras| extras.begin_within.is_none()) {
+            return Ok(false);
+        }
         let pool = self.this.clone();
         let give_up = move |late: &TaskRef| {
             if let Some(pool) = pool.upgrade() {
@@ -163,6 +196,7 @@ impl Pool {
         };
         self.begin_limits
             .watch(&self.timer, task, give_up)
+            .map(|()| true)
             .map_err(|error| Refusal::NoWorker(Arc::new(error)))
     }
 
@@ -243,15 +277,19 @@ impl Pool {
 
     // ---- out --------------------------------------------------------------------------------
 
-    /// The next task that is still to be run. A stale entry is dropped on the way.
-    pub(super) fn next(&self) -> Option<TaskRef> {
-        loop {
-            let task = self.queue.pop()?;
-            if task.snapshot().is_pending() {
-                return Some(task);
-            }
-            self.forget_stale();
-        }
+    /// The next entry of the queue. It may be stale, as whoever begins it will see: to look at it
+    /// here would only bring it to this processor twice.
+    pub(super) fn next(&self, tour: &mut Tour) -> Option<TaskRef> {
+        self.queue.pop(tour)
+    }
+
+    /// A lane of the queue for a worker that is about to serve.
+    pub(super) fn take_lane(&self) -> Option<Lane> {
+        self.queue.take_lane()
+    }
+
+    pub(super) fn return_lane(&self, lane: Lane) {
+        self.queue.return_lane(lane);
     }
 
     pub(super) fn has_queued(&self) -> bool {
@@ -288,8 +326,9 @@ impl Pool {
     }
 
     /// Runs a task that this thread has begun, on behalf of a worker.
-    pub(super) fn run(&self, seat: &Seat, task: &TaskRef, begun: Begun<'_>) -> End {
+    pub(super) fn run(&self, seat: &Seat, begun: Begun<'_>) -> End {
         seat.count_begun();
+        let task = begun.task();
         self.begin_limits.met(&self.timer, task);
         let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
             Some(Some(at)) => {
@@ -298,7 +337,8 @@ impl Pool {
                     Ok(alarm) => Some(alarm),
                     Err(error) => {
                         let refusal = Refusal::NoWorker(Arc::new(error));
-                        begun.fail(task.error(TaskErrorKind::Refused(refusal)));
+                        let error = task.error(TaskErrorKind::Refused(refusal));
+                        begun.fail(error);
                         seat.count_end(End::Failed);
                         return End::Failed;
                     }
@@ -406,7 +446,7 @@ impl Pool {
         let Some(pool) = self.this.upgrade() else { return };
         let end = Arc::new(end);
         task::one_after_the_other(move || {
-            let task = pool.queue.pop()?;
+            let task = pool.queue.pop(&mut Tour::default())?;
             let (pool, end) = (Arc::clone(&pool), Arc::clone(&end));
             Some(move || end(&pool, &task))
         });
@@ -550,7 +590,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         task::unregister(self.id);
         // Nobody is left to come for what is queued, if anything is.
-        while let Some(task) = self.queue.pop() {
+        while let Some(task) = self.queue.pop(&mut Tour::default()) {
             self.lose(&task, &Refusal::ShutDown);
         }
     }

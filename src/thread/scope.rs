@@ -195,7 +195,7 @@ impl<'scope> Scope<'scope, '_> {
         let fresh = unsafe { Fresh::borrowing(body, self.pool.id, self.extras.clone()) };
         let (entry, handle) = fresh.split();
         self.shared.group.add_task(entry.clone());
-        self.pool.enqueue_or_refuse(entry, self.priority, Patience::Policy);
+        self.pool.enqueue_known(entry, self.priority, Patience::Policy);
         ScopedFuture { future: Future::new(handle), scope: PhantomData }
     }
 

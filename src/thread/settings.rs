@@ -32,3 +32,11 @@ pub(super) struct Settings {
     pub(super) cancel_on_unwind: bool,
     pub(super) caller_helps: bool,
 }
+
+impl Settings {
+    /// How many workers have a lane of their own for what they submit. None in a pool of one, whose
+    /// tasks then begin in one order, whoever submits them; nor if each has to pass the bound anyway.
+    pub(super) fn lanes(&self) -> usize {
+        if self.max_workers == 1 || self.capacity.is_some() { 0 } else { self.max_workers }
+    }
+}

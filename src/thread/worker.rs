@@ -4,6 +4,7 @@ use super::crew::Rest;
 use super::pool::Pool;
 use super::seat::Seat;
 use crate::error::{BrokenCause, TaskError, TaskErrorKind};
+use crate::queue::{Lane, Tour};
 use crate::sync::deadline_after;
 use crate::sync::thread::const_thread_local;
 use crate::sync::{Arc, Asleep, Spin};
@@ -71,6 +72,16 @@ const_thread_local! { static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(
 
 const_thread_local! { static SERVES: Cell<Option<OwnerId>> = Cell::new(None) }
 
+const_thread_local! {
+    /// Where this thread puts what it submits, and the pool that this is good for.
+    static LANE: Cell<Option<(OwnerId, Lane)>> = Cell::new(None)
+}
+
+/// The lane of this thread, if it serves the pool `owner`.
+pub(super) fn lane_in(owner: OwnerId) -> Option<Lane> {
+    LANE.with(Cell::get).filter(|(pool, _)| *pool == owner).map(|(_, lane)| lane)
+}
+
 /// Whether this thread is a worker of the pool `owner`, also when it has left and runs the
 /// destructors of its thread-locals: it must not wait for its own end.
 pub(super) fn serves(owner: OwnerId) -> bool {
@@ -98,7 +109,13 @@ pub(super) fn main(pool: Arc<Pool>) {
         pool.break_down(cause);
     }
     worker.stage.set(Stage::Serving);
-    worker.serve();
+    let lane = pool.take_lane();
+    LANE.with(|own| own.set(lane.map(|lane| (pool.id, lane))));
+    worker.serve(Tour::along(lane));
+    LANE.with(|own| own.set(None));
+    if let Some(lane) = lane {
+        pool.return_lane(lane);
+    }
     worker.stage.set(Stage::Leaving);
     worker.finalize();
     WORKER.with(|slot| drop(slot.replace(None)));
@@ -174,7 +191,7 @@ impl Worker {
     }
 
     /// Runs tasks until it is time to leave.
-    fn serve(&self) {
+    fn serve(&self, mut tour: Tour) {
         let crew = &self.pool.crew;
         let mut is_searching = true;
         loop {
@@ -183,7 +200,7 @@ impl Worker {
             {
                 return;
             }
-            if let Some(task) = self.pool.next() {
+            if let Some(task) = self.pool.next(&mut tour) {
                 if is_searching {
                     is_searching = false;
                     self.pool.found();
@@ -279,16 +296,15 @@ impl Worker {
         if self.pool.crew.is_cancelling() {
             return self.pool.discard(&task);
         }
-        match task.begin() {
-            Some(begun) => {
-                self.pool.release_room();
-                self.pool.run(&self.seat, &task, begun);
-            }
-            None => self.pool.forget_stale(),
-        }
         // A worker that drops the last reference drops the memory only: the closure is gone and
         // the outcome is the handle's, or gone too.
-        drop(task);
+        match task.begin_last() {
+            Ok(begun) => {
+                self.pool.release_room();
+                self.pool.run(&self.seat, begun);
+            }
+            Err(_stale) => self.pool.forget_stale(),
+        }
     }
 }
 
@@ -309,7 +325,7 @@ impl Host for Worker {
         };
         self.pool.count_stale();
         self.depth.set(self.depth.get() + 1);
-        self.pool.run(&self.seat, task, begun);
+        self.pool.run(&self.seat, begun);
         self.depth.set(self.depth.get() - 1);
         true
     }

@@ -16,6 +16,7 @@ mod refused_threads;
 mod scope;
 mod shutdown;
 mod submitting;
+mod submitting_inside;
 mod terminal;
 mod timeouts;
 mod workers;
