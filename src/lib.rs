@@ -56,6 +56,7 @@
 //! | handle results as they come | [`as_completed`], [`CompletionQueue`] if more are added meanwhile |
 //! | wait for some of several tasks, or all | [`wait`], [`first_success`] |
 //! | borrow from the stack | [`scope`](ThreadPoolHandle::scope) |
+//! | part work in two, again and again | [`join`](ThreadPoolHandle::join), and [`join`](join()) in tasks |
 //! | submit from inside a task, or from elsewhere | [`handle`](ThreadPoolExecutor::handle), which can be cloned and moved |
 //! | go on with a result on the pool | [`then`](ThreadPoolHandle::then) |
 //! | await a result in asynchronous code | `.await` on the [`Future`], under any runtime |
@@ -107,6 +108,7 @@
 //! # Cost
 //!
 //! One allocation for each task, of a header of 64 bytes and the larger of closure and outcome.
+//! A [`join`](join()) allocates nothing while all workers are busy, and takes some nanoseconds.
 //! Threads that find nothing to do spin for about two microseconds and then sleep.
 
 #![deny(unsafe_code)]
@@ -134,7 +136,7 @@ mod sync;
 mod sys;
 #[allow(unsafe_code)]
 mod task;
-#[allow(unsafe_code)] // One block, in `scope`.
+#[allow(unsafe_code)] // In `scope`, `fork` and `join`, which borrow from the stack.
 mod thread;
 
 pub use any_executor::AnyExecutor;
@@ -159,5 +161,5 @@ pub use process::{
 pub use queue::Order;
 pub use task::{attempt, block_in_place, cancellation_requested, current_label};
 pub use thread::{
-    Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle,
+    Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle, join,
 };

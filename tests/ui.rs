@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// The cases that the compiler must refuse, each with its twin that it must take and run.
-const PAIRS: [(&str, &str); 15] = [
+const PAIRS: [(&str, &str); 17] = [
     ("submit_not_send", "submit_send"),
     ("submit_borrowed", "submit_moved"),
     ("submit_borrowed_argument", "submit_owned_argument"),
@@ -15,6 +15,8 @@ const PAIRS: [(&str, &str); 15] = [
     ("scope_shares_a_mutable_borrow", "scope_parts_a_mutable_borrow"),
     ("scoped_future_escapes", "scoped_result_escapes"),
     ("scoped_future_escapes_through_a_variable", "scoped_result_escapes"),
+    ("join_shares_a_mutable_borrow", "join_parts_a_mutable_borrow"),
+    ("join_not_send", "join_parts_a_mutable_borrow"),
     ("callback_not_sync", "callback_sync"),
     ("executor_capturing_closure", "executor_plain_function"),
     ("process_capturing_closure", "process_plain_closure"),

@@ -122,6 +122,38 @@ impl Drop for Left {
     }
 }
 
+/// As what a thread runs its code: as which task, and at which attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Standing {
+    current: Option<NonNull<Header>>,
+    attempt: (Option<NonNull<Header>>, u32),
+}
+
+pub(crate) fn standing() -> Standing {
+    Standing { current: CURRENT.with(Cell::get), attempt: ATTEMPT.with(Cell::get) }
+}
+
+/// Runs `code` as what another thread was when it had that standing.
+///
+/// # Safety
+///
+/// The other thread stays what it was until `code` has returned: so its task is kept.
+pub(crate) unsafe fn stand_in_for<R>(standing: Standing, code: impl FnOnce() -> R) -> R {
+    struct Before(Standing);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            stand(self.0);
+        }
+    }
+    fn stand(standing: Standing) {
+        CURRENT.with(|current| current.set(standing.current));
+        ATTEMPT.with(|attempt| attempt.set(standing.attempt));
+    }
+    let _before = Before(self::standing());
+    stand(standing);
+    code()
+}
+
 /// Runs `code` that belongs to no task, though a task may have led to it: callbacks, for instance.
 pub(super) fn outside<R>(code: impl FnOnce() -> R) -> R {
     let _left = Left(CURRENT.with(|current| current.replace(None)));

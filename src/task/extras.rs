@@ -26,6 +26,8 @@ pub(crate) struct Extras {
     pub(crate) on_unobserved: Option<Unobserved>,
     /// The task borrows the state of the worker that runs it.
     pub(crate) needs_state: bool,
+    /// It is a part of a task that runs, and that is counted already.
+    pub(crate) is_part: bool,
     /// Forgotten when the source is done, so that a chain of tasks does not keep its beginning.
     pub(crate) source: Mutex<Option<Source>>,
 }
@@ -39,6 +41,7 @@ impl Extras {
             begin_within: self.begin_within,
             on_unobserved: self.on_unobserved.clone(),
             needs_state: self.needs_state,
+            is_part: self.is_part,
             source: Mutex::default(),
         }
     }

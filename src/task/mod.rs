@@ -18,14 +18,15 @@ mod model_tests;
 
 pub(crate) use cell::{Body, End};
 pub(crate) use context::{
-    Blocking, Host, advise, at_attempt, help, host_owner, set_host, while_blocked,
+    Blocking, Host, Standing, advise, at_attempt, help, host_owner, set_host, stand_in_for,
+    standing, while_blocked,
 };
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use derived::Stop;
 pub(crate) use extras::{Extras, Source, Unobserved};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
 pub(crate) use owner::{Advice, Attendance, Owner, OwnerId, register, unregister};
-pub(crate) use panic::{catch, contain, install_hook, panicked};
+pub(crate) use panic::{AbortOnUnwind, catch, contain, install_hook, panicked, resume};
 pub(crate) use series::one_after_the_other;
 pub(crate) use state::Snapshot;
 pub(crate) use task_ref::{Begun, Cancelled, TaskRef};

@@ -9,7 +9,7 @@ use crate::sync::global::Once;
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 struct Origin {
     /// What was said, if it was text. A panic that says something else was not raised there.
@@ -72,6 +72,28 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, TaskPanic> {
 fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+/// Goes on with a panic that was caught on another thread, from here.
+pub(crate) fn resume(panic: TaskPanic) -> ! {
+    let origin = Origin {
+        message: Some(panic.message().to_owned()),
+        location: panic.location().map(str::to_owned),
+        backtrace: panic.backtrace().map(str::to_owned),
+    };
+    if CATCHING.get() > 0 {
+        LAST.set(Some(Box::new(origin)));
+    }
+    resume_unwind(panic.into_payload())
+}
+
+/// Ends the program where a panic would leave others with memory that is gone.
+pub(crate) struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
 }
 
 /// The failure that a panic is.

@@ -354,15 +354,16 @@ impl State {
         self.update(|now| now.is_running().then_some(now.0 | STOP)).is_ok()
     }
 
-    /// Called by the running task itself: whether it has been asked to stop, by `also` or by a
-    /// request. Remembers that it was told.
+    /// Called by the running task itself, or a part of it: whether it has been asked to stop, by
+    /// `also` or by a request. Remembers that it was told.
     pub(crate) fn heed(&self, also: bool) -> bool {
         let now = self.load();
         if !(also || now.is_stop_requested()) {
             return false;
         }
         if !now.has(HEEDED) {
-            // ORDERING: relaxed; read back by this same thread in `finish`, and by nobody else.
+            // ORDERING: relaxed; read back in `finish`, by this same thread or by one that has waited
+            // for it.
             self.0.fetch_or(STOP | HEEDED, Ordering::Relaxed);
         }
         true

@@ -175,6 +175,7 @@ impl Crew {
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, change);
     }
 
+    #[inline]
     fn word(&self) -> usize {
         // ORDERING: relaxed; callers either stand behind a fence, or use the word as a hint.
         self.word.load(Ordering::Relaxed)
@@ -191,6 +192,13 @@ impl Crew {
     /// How many threads look for work, the caller included if it does.
     pub(super) fn searching(&self) -> usize {
         searching(self.word())
+    }
+
+    /// Whether a thread is idle, or might be started. A hint.
+    #[inline]
+    pub(super) fn may_want_work(&self) -> bool {
+        const IDLE: usize = COUNT * (SEARCHING + SLEEPING);
+        self.word() & (IDLE | GROW) != 0
     }
 
     fn should_shrink(&self) -> bool {

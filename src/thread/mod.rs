@@ -3,8 +3,11 @@
 mod builder;
 mod call;
 mod crew;
+mod fork;
 mod guest;
 mod handle;
+mod join;
+mod part;
 mod pool;
 mod retry;
 mod scope;
@@ -14,10 +17,13 @@ mod shutdown;
 mod worker;
 
 #[cfg(all(test, concurrent_futures_loom))]
+mod fork_model_tests;
+#[cfg(all(test, concurrent_futures_loom))]
 mod model_tests;
 
 pub use builder::ThreadPoolBuilder;
 pub use handle::ThreadPoolHandle;
+pub use join::join;
 pub use retry::Retrying;
 pub use scope::{Scope, ScopedFuture};
 

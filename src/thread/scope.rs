@@ -13,7 +13,7 @@ use crate::executor::Patience;
 use crate::future::{Awaited, Future, Group, Waitable, sealed};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Parker};
-use crate::task::{self, Blocking, Body, Extras, Fresh};
+use crate::task::{self, AbortOnUnwind, Blocking, Body, Extras, Fresh};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -305,14 +305,6 @@ impl<T> Waitable for ScopedFuture<'_, T> {
 
     fn awaited(&self) -> Awaited<'_> {
         self.future.awaited()
-    }
-}
-
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        std::process::abort();
     }
 }
 

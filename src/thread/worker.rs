@@ -1,6 +1,7 @@
 //! One worker: its loop, its state, and what the code that it runs can ask of it.
 
 use super::crew::Rest;
+use super::fork::Desk;
 use super::pool::Pool;
 use super::seat::Seat;
 use crate::error::{BrokenCause, TaskError, TaskErrorKind};
@@ -14,33 +15,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How deep a worker runs tasks within tasks that wait for them, as long as half of its stack is
-/// free. Beyond this it blocks instead, and a spare thread goes on with a stack of its own.
-const HELP_DEPTH: usize = 128;
-
 /// How long a worker dozes while guests run the tasks: the time that a task may have to wait which
 /// nobody waits for.
 const DOZE: Duration = Duration::from_millis(1);
 
 /// From how many guests on a worker dozes. To be woken for one now and then costs less.
 const SEVERAL: usize = if cfg!(concurrent_futures_loom) { 1 } else { 4 };
-
-/// What the standard library gives a thread unless it is told otherwise. A program that is told to
-/// use larger stacks by `RUST_MIN_STACK` helps less deep than it could.
-const DEFAULT_STACK: usize = 2 << 20;
-
-/// Roughly how far the stack has grown.
-#[cfg(not(concurrent_futures_loom))]
-fn stack_position() -> usize {
-    let here = 0_u8;
-    std::ptr::from_ref(std::hint::black_box(&here)).addr()
-}
-
-/// The model's threads have stacks of another kind, and no deep ones.
-#[cfg(concurrent_futures_loom)]
-fn stack_position() -> usize {
-    0
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -58,14 +38,12 @@ struct Worker {
     spin: Spin,
     /// How many guests there had been when it last looked.
     received: Cell<usize>,
-    depth: Cell<usize>,
+    desk: Desk,
     /// What the initializer made. It is lent to one task at a time.
     state: RefCell<Option<Box<dyn Any>>>,
     stage: Cell<Stage>,
     /// How many blocking calls it is in. They are nested, and the crew hears of the outermost.
     blocked: Cell<usize>,
-    /// Where its stack begins, as far as it knows.
-    stack: usize,
 }
 
 const_thread_local! { static WORKER: RefCell<Option<Rc<Worker>>> = RefCell::new(None) }
@@ -97,11 +75,10 @@ pub(super) fn main(pool: Arc<Pool>) {
         seat,
         spin: Spin::new(),
         received: Cell::new(0),
-        depth: Cell::new(0),
+        desk: Desk::of_worker(Arc::clone(&pool)),
         state: RefCell::new(None),
         stage: Cell::new(Stage::Initializing),
         blocked: Cell::new(0),
-        stack: stack_position(),
     });
     task::set_host(Some(Rc::clone(&worker) as Rc<dyn Host>));
     WORKER.with(|slot| slot.replace(Some(Rc::clone(&worker))));
@@ -111,7 +88,7 @@ pub(super) fn main(pool: Arc<Pool>) {
     worker.stage.set(Stage::Serving);
     let lane = pool.take_lane();
     LANE.with(|own| own.set(lane.map(|lane| (pool.id, lane))));
-    worker.serve(Tour::along(lane));
+    worker.desk.open(|| worker.serve(Tour::along(lane)));
     LANE.with(|own| own.set(None));
     if let Some(lane) = lane {
         pool.return_lane(lane);
@@ -142,12 +119,6 @@ pub(super) fn with_state<S: 'static, R>(code: impl FnOnce(&mut S) -> R) -> R {
 }
 
 impl Worker {
-    /// Whether there is stack for one more task within a task.
-    fn has_room(&self) -> bool {
-        let size = self.pool.settings.stack_size.unwrap_or(DEFAULT_STACK);
-        self.depth.get() < HELP_DEPTH && self.stack.abs_diff(stack_position()) < size / 2
-    }
-
     /// Whether the crew counts this worker.
     fn is_counted(&self) -> bool {
         self.stage.get() != Stage::Leaving
@@ -300,7 +271,7 @@ impl Worker {
         // the outcome is the handle's, or gone too.
         match task.begin_last() {
             Ok(begun) => {
-                self.pool.release_room();
+                self.pool.popped(begun.task());
                 self.pool.run(&self.seat, begun);
             }
             Err(_stale) => self.pool.forget_stale(),
@@ -316,17 +287,15 @@ impl Host for Worker {
     fn help(&self, task: &TaskRef) -> bool {
         let needs_state = task.extras().is_some_and(|extras| extras.needs_state);
         let is_state_lent = self.state.try_borrow_mut().is_err();
-        if self.stage.get() != Stage::Serving || !self.has_room() || (needs_state && is_state_lent)
-        {
+        let may_run = self.stage.get() == Stage::Serving && self.desk.has_room();
+        if !may_run || (needs_state && is_state_lent) {
             return false;
         }
         let Some(begun) = task.begin_ready() else {
             return false;
         };
         self.pool.count_stale();
-        self.depth.set(self.depth.get() + 1);
-        self.pool.run(&self.seat, begun);
-        self.depth.set(self.depth.get() - 1);
+        self.desk.within_another(|| self.pool.run(&self.seat, begun));
         true
     }
 
@@ -336,6 +305,7 @@ impl Host for Worker {
             self.pool.crew.pause_initializing(true);
         }
         if depth == 0 && self.is_counted() {
+            self.desk.share_all();
             self.pool.begin_blocking(why);
         }
     }

@@ -38,9 +38,11 @@ const PRIMITIVES: [&str; 12] = [
 const ERRORS_MAY_NAME: [&str; 3] = ["std::sync::Arc", "std::sync::Mutex", "std::sync::PoisonError"];
 
 /// Where `unsafe` may stand: a file, or all of a folder.
-const UNSAFE_FILES: [&str; 9] = [
+const UNSAFE_FILES: [&str; 11] = [
     "sys/",
     "task/",
+    "thread/fork.rs",
+    "thread/join.rs",
     "thread/scope.rs",
     "process/bootstrap.rs",
     "process/code.rs",

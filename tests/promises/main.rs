@@ -9,6 +9,7 @@ mod common;
 mod callbacks;
 mod cancelling;
 mod hooks;
+mod join;
 mod map;
 mod nested;
 mod queue;

@@ -4,7 +4,7 @@ use super::peers::Rayon;
 use super::pool::{Handle, Ours, Pool, with_every_pool};
 use crate::harness::{Contestant, ONE_THREAD, Race, Unit, Workload, ours, peer, reference};
 use crate::work::{WORKERS, factors, fibonacci, in_any_order, is_prime};
-use concurrent_futures::ThreadPoolHandle;
+use concurrent_futures::{ThreadPoolExecutor, ThreadPoolHandle};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -141,6 +141,15 @@ fn submitted_fibonacci(pool: &ThreadPoolHandle, n: u64) -> u64 {
     Handle::result(future) + other
 }
 
+fn joined_fibonacci(n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let join = concurrent_futures::join;
+    let (one, other) = join(|| joined_fibonacci(n - 1), || joined_fibonacci(n - 2));
+    one + other
+}
+
 fn rayon_fibonacci(n: u64) -> u64 {
     if n < 2 {
         return n;
@@ -184,7 +193,17 @@ pub(crate) fn fork_join(race: &Race<'_>) {
     let rayon = Rayon::new();
     let chili = chili_pool();
     let forte = Forte::new();
+    let joining = Ours::new();
+    // The thread that calls `join` is one of the workers.
+    let caller = ThreadPoolExecutor::new(WORKERS - 1).expect("it can be built");
     let contestants = vec![
+        ours("join", move |_| {
+            let (one, other) = caller.join(|| joined_fibonacci(n - 1), || joined_fibonacci(n - 2));
+            one + other
+        }),
+        ours("join in a task", move |_| {
+            Handle::result(joining.0.spawn(move || joined_fibonacci(n)))
+        }),
         ours("submit, result", move |_| {
             let handle = pool.0.handle();
             Handle::result(pool.0.spawn(move || submitted_fibonacci(&handle, n)))

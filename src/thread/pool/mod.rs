@@ -4,6 +4,8 @@
 //! [`Pool::run`]. When the pool is over, whatever is left in the queue is ended by
 //! [`Pool::end_queued`]. User code (a closure's drop, a callback) is never called under a lock.
 
+mod ending;
+
 use super::crew::{Crew, Summons};
 use super::guest;
 use super::seat::Seat;
@@ -14,9 +16,8 @@ use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, exp
 use crate::queue::{Lane, Queue, Tour};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Arc, Mutex, Spin, Timer, Weak, deadline_after};
-use crate::task::{self, Advice, Begun, Blocking, End, Owner, OwnerId, TaskRef};
-use std::time::Instant;
+use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after};
+use crate::task::{self, Advice, Begun, Blocking, End, Extras, Owner, OwnerId, TaskRef};
 
 /// Fewer stale entries than this are left where they are: some 100 KiB at the most.
 const SWEEP: usize = 1024;
@@ -42,7 +43,14 @@ pub(super) struct Pool {
     joining: Mutex<()>,
     timer: Timer,
     begin_limits: BeginLimits,
+    /// Those of a part of a task that runs.
+    pub(super) part_extras: Arc<Extras>,
     this: Weak<Pool>,
+}
+
+/// Parts of tasks that run are in the queue as well, but in no number that users see.
+fn is_part(task: &TaskRef) -> bool {
+    task.extras().is_some_and(|extras| extras.is_part)
 }
 
 impl Pool {
@@ -61,6 +69,7 @@ impl Pool {
             joining: Mutex::new(()),
             timer: Timer::new(),
             begin_limits: BeginLimits::default(),
+            part_extras: Arc::new(Extras { is_part: true, ..Extras::default() }),
             this: this.clone(),
             settings,
         })
@@ -153,6 +162,20 @@ impl Pool {
             self.refuse(task, &refusal);
             self.clean_up(&refusal);
         }
+    }
+
+    /// Puts a part of what the calling thread runs into the queue, for whoever is idle. If nobody
+    /// comes, the caller will; so a closed pool takes it too.
+    ///
+    /// If the queue knows priorities, it comes before all that has not begun. It needs no room, and counts as stale all the
+    /// time: nobody has submitted it.
+    pub(super) fn offer(&self, part: TaskRef) {
+        // ORDERING: relaxed; a count that guards nothing.
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        let is_pending = part.enqueue();
+        debug_assert!(is_pending, "only the caller could have cancelled it");
+        self.queue.push(part, i32::MAX, worker::lane_in(self.id));
+        self.summon_others();
     }
 
     /// Whether a closed pool still takes this: what goes on with a task that one of its own workers
@@ -309,13 +332,20 @@ impl Pool {
     /// part of the queue, which makes the cost of it constant for each.
     pub(super) fn count_stale(&self) {
         // ORDERING: relaxed; a count that guards nothing.
-        let stale = self.stale.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        self.sweep();
+        self.release_room();
+    }
+
+    /// Takes out stale entries, if they are too many.
+    pub(super) fn sweep(&self) {
+        // ORDERING: relaxed; a count that guards nothing.
+        let stale = self.stale.load(Ordering::Relaxed);
         if stale >= SWEEP && stale <= isize::MAX as usize && stale > self.queue.len() / 2 {
             let swept = self.queue.sweep(|task| !task.snapshot().is_pending());
             // ORDERING: relaxed, as above.
             self.stale.fetch_sub(swept.len(), Ordering::Relaxed);
         }
-        self.release_room();
     }
 
     /// One task less waits.
@@ -325,8 +355,16 @@ impl Pool {
         }
     }
 
+    /// A worker has begun a task that it has popped: one less waits.
+    pub(super) fn popped(&self, task: &TaskRef) {
+        if is_part(task) { self.forget_stale() } else { self.release_room() }
+    }
+
     /// Runs a task that this thread has begun, on behalf of a worker.
     pub(super) fn run(&self, seat: &Seat, begun: Begun<'_>) -> End {
+        if is_part(begun.task()) {
+            return begun.run();
+        }
         seat.count_begun();
         let task = begun.task();
         self.begin_limits.met(&self.timer, task);
@@ -396,139 +434,6 @@ impl Pool {
         let _ = self.answer(summons);
     }
 
-    // ---- over -------------------------------------------------------------------------------
-
-    /// Stops taking tasks. With `cancel`, what is queued is cancelled, on this thread.
-    pub(super) fn close(&self, cancel: bool) {
-        self.close_gate(cancel);
-        if cancel {
-            self.end_queued(|pool, task| pool.discard(task));
-        }
-    }
-
-    /// Tells submitters and sleeping workers that the pool is closed.
-    fn close_gate(&self, cancel: bool) {
-        for seat in self.crew.close(cancel) {
-            seat.parker.unpark();
-        }
-        if let Some(bound) = &self.bound {
-            bound.close();
-        }
-        // If workers have retired before, none is left to do it when it leaves.
-        if self.crew.is_gone() {
-            self.timer.close();
-        }
-    }
-
-    /// Asks every running task to stop.
-    pub(super) fn stop(&self) {
-        // ORDERING: release pairs with the acquire in `is_stopping`.
-        self.stopping.store(1, Ordering::Release);
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        // ORDERING: acquire pairs with the release in `stop`.
-        self.stopping.load(Ordering::Acquire) != 0
-    }
-
-    /// The pool can run nothing any more; everything that is queued fails.
-    pub(super) fn break_down(&self, cause: BrokenCause) {
-        let first = self.broken.lock().get_or_insert_with(|| cause.clone()).clone();
-        // A later cause is somebody else's error, and is dropped without the lock.
-        drop(cause);
-        self.close_gate(true);
-        let refusal = Refusal::Broken(first);
-        self.end_queued(move |pool, task| pool.lose(task, &refusal));
-    }
-
-    /// Ends every queued task. A callback of one may wait for another.
-    fn end_queued(&self, end: impl Fn(&Pool, &TaskRef) + Send + Sync + 'static) {
-        let Some(pool) = self.this.upgrade() else { return };
-        let end = Arc::new(end);
-        task::one_after_the_other(move || {
-            let task = pool.queue.pop(&mut Tour::default())?;
-            let (pool, end) = (Arc::clone(&pool), Arc::clone(&end));
-            Some(move || end(&pool, &task))
-        });
-    }
-
-    /// Fails a task that was taken and has just been popped, because it cannot be run any more.
-    fn lose(&self, task: &TaskRef, refusal: &Refusal) {
-        self.begin_limits.met(&self.timer, task);
-        let Some(begun) = task.begin() else {
-            return self.forget_stale();
-        };
-        begun.fail(task.error(match refusal {
-            Refusal::Broken(cause) => TaskErrorKind::Broken(cause.clone()),
-            _ => TaskErrorKind::Refused(refusal.clone()),
-        }));
-        // ORDERING: relaxed; a count that guards nothing.
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        self.release_room();
-    }
-
-    /// Fails a task that [`enqueue`](Self::enqueue) did not take, if nobody has begun it.
-    pub(super) fn refuse(&self, task: &TaskRef, refusal: &Refusal) {
-        self.begin_limits.met(&self.timer, task);
-        if let Some(begun) = task.begin() {
-            begun.fail(task.error(TaskErrorKind::Refused(refusal.clone())));
-            if task.snapshot().is_queued() {
-                self.count_stale();
-            }
-        }
-    }
-
-    /// After a refusal: if nobody is left to come for what is queued, ends that too.
-    pub(super) fn clean_up(&self, refusal: &Refusal) {
-        if self.crew.is_deserted() {
-            let refusal = refusal.clone();
-            self.end_queued(move |pool, task| pool.lose(task, &refusal));
-        }
-    }
-
-    /// Ends a task that a worker has popped while the pool runs nothing more.
-    pub(super) fn discard(&self, task: &TaskRef) {
-        match self.broken() {
-            Some(cause) => self.lose(task, &Refusal::Broken(cause)),
-            None => {
-                // Cancelling counts the entry as stale; it has been popped, so it is not.
-                task.try_cancel();
-                self.forget_stale();
-            }
-        }
-    }
-
-    /// Blocks until every worker has left, or the deadline comes. Called by a worker of this very
-    /// pool it does not wait, for the worker would wait for itself; false then too.
-    pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        if worker::serves(self.id) || task::host_owner() == Some(self.id) {
-            return false;
-        }
-        task::while_blocked(Blocking::Waiting, || {
-            if deadline.is_none() {
-                // Each join is a wait by itself: to wait for the last to leave, and then to join
-                // it, would be to sleep twice.
-                self.join_threads();
-            }
-            let is_gone = self.crew.wait_until_gone(deadline);
-            if is_gone {
-                self.join_threads();
-            }
-            is_gone
-        })
-    }
-
-    /// Joins all threads that there are. Whoever comes while somebody joins them waits for that: no
-    /// waiting call is over before the last thread is.
-    fn join_threads(&self) {
-        let _joining = self.joining.lock();
-        let next = || self.threads.lock().pop();
-        while let Some(thread) = next() {
-            let _ = Spin::new().until(|| thread::is_finished(&thread), || false);
-            let _ = thread.join();
-        }
-    }
-
     /// Sets how many threads should run tasks at once.
     pub(super) fn resize(&self, limit: usize) {
         for seat in self.crew.resize(limit) {
@@ -566,6 +471,9 @@ impl Pool {
 
 impl Owner for Pool {
     fn task_cancelled(&self, task: &TaskRef) {
+        if is_part(task) {
+            return;
+        }
         self.begin_limits.met(&self.timer, task);
         // ORDERING: relaxed; a count that guards nothing.
         self.cancelled.fetch_add(1, Ordering::Relaxed);
