@@ -125,6 +125,7 @@ mod process;
 mod process {
     //! What models explore of the pool of processes: the memory that a worker shares with its parent.
     mod inbox;
+    mod loans;
     mod model_tests;
     mod outcomes;
     mod ring;

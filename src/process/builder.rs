@@ -131,8 +131,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         self
     }
 
-    /// Replaces a worker between two tasks when it has more than this many bytes of resident memory.
-    /// Default: no limit.
+    /// Replaces a worker between two tasks when it has more than this many bytes of resident memory, without
+    /// that through which large arguments and results travel. Default: no limit.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.memory = Some(bytes);
         self
@@ -386,12 +386,11 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         code: Result<super::message::Code, TransferError>,
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
-        let mut bytes = Vec::new();
-        let (encoded, kept) = for_call(|| code::encode(argument, &mut bytes));
+        let (encoded, kept) = for_call(|| code::encoded(argument));
         let encoded =
             encoded.map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
-        match code.and_then(|code| encoded.map(|()| code)) {
-            Ok(code) => self.settings.initializer = Some((code, bytes, kept)),
+        match code.and_then(|code| encoded.map(|bytes| (code, bytes))) {
+            Ok((code, bytes)) => self.settings.initializer = Some((code, bytes, kept)),
             Err(error) => self.refuse("initializer", error),
         }
         self.settings.finalizer = None;
@@ -465,10 +464,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         match code::context(restore) {
             Ok(code) => {
                 let capture = move || {
-                    let mut bytes = Vec::new();
                     let captured = capture();
-                    let (encoded, kept) = for_call(|| code::encode(&captured, &mut bytes));
-                    encoded.map(|()| (Arc::from(bytes), kept))
+                    let (encoded, kept) = for_call(|| code::encoded(&captured));
+                    encoded.map(|bytes| (Arc::from(bytes), kept))
                 };
                 self.settings.context = Some((code, Box::new(capture)));
             }

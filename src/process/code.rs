@@ -5,12 +5,14 @@
 //! Both must lie in the executable's own code, which is checked where they leave and where they
 //! arrive; and the two processes must run the same executable, which is checked when they meet.
 
+use super::chunk;
 use super::machine::Return;
-use super::message::{Code, Panic, Place, Stage};
-use super::shared::{for_result, last_failure};
-use super::words::{why_not_decoded, why_not_encoded};
+use super::message::{Code, Place, Stage};
+use super::payload::{Arrived, Reader, Source, Window, Writer};
+use super::shared::for_result;
+use super::words::why_not_encoded;
 use crate::error::{TransferError, TransferStage};
-use crate::executor::{Chunk, Each, run_chunk};
+use crate::sync::Arc;
 use crate::sys::image;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +20,6 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::mem::transmute;
-use std::time::Duration;
 
 /// What a worker says about a call that it could not make, or whose result it cannot send.
 pub(super) type Fault = (Stage, String);
@@ -28,7 +29,7 @@ pub(super) type Fault = (Stage, String);
 /// # Safety
 ///
 /// The address is that of a function of the type that the entry was made for.
-pub(super) type Entry = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<Return, Fault>;
+pub(super) type Entry = unsafe fn(usize, &Arrived<'_>, &mut Writer) -> Result<Return, Fault>;
 
 /// Makes the state of a worker.
 ///
@@ -140,41 +141,48 @@ pub(super) fn context<C: DeserializeOwned>(
 
 /// Decodes all of the bytes.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    last_failure(); // Whatever an earlier value has said.
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
-        Err(error) => Err(last_failure()
-            .or_else(|| unsuited::<T>(&error))
-            .or_else(|| why_not_decoded::<T>(bytes))
-            .unwrap_or_else(|| error.to_string())),
+    decode_all(Reader::new(bytes))
+}
+
+/// Decodes all that has arrived.
+pub(super) fn receive<T: DeserializeOwned>(arrived: &Arrived<'_>) -> Result<T, String> {
+    match arrived {
+        Arrived::Here(bytes) => decode(bytes),
+        Arrived::Kept(mapping, len) => {
+            decode_all(Reader::new(Window::new(Arc::clone(mapping), *len)))
+        }
     }
 }
 
-/// Puts the encoded value behind what is in `into`. Shared memory can only be a part of it within
-/// [`for_result`] or [`for_call`](super::shared::for_call).
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), String> {
-    last_failure(); // Whatever an earlier value has said.
-    match postcard::to_stdvec(value) {
-        Ok(bytes) if into.is_empty() => {
-            *into = bytes;
-            Ok(())
-        }
-        Ok(bytes) => {
-            into.extend_from_slice(&bytes);
-            Ok(())
-        }
-        Err(error) => Err(last_failure()
-            .or_else(|| unsuited::<T>(&error))
-            .or_else(|| why_not_encoded(value))
-            .unwrap_or_else(|| error.to_string())),
+fn decode_all<T: DeserializeOwned>(mut reader: Reader<impl Source>) -> Result<T, String> {
+    match reader.value() {
+        Ok(value) if reader.left() == 0 => Ok(value),
+        Ok(_) => Err(format!("{} bytes are left over", reader.left())),
+        Err(failure) => Err(unsuited::<T>(failure.kind()).unwrap_or_else(|| failure.to_string())),
     }
+}
+
+/// Puts the encoded value behind what is in `into`, which may be left with a part of it. Shared memory
+/// can only be a part of it within [`for_result`] or [`for_call`](super::shared::for_call).
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), String> {
+    postcard::serialize_with_flavor(value, into).map_err(|error| {
+        unsuited::<T>(Some(&error))
+            .or_else(|| why_not_encoded(value))
+            .unwrap_or_else(|| error.to_string())
+    })
+}
+
+/// The encoded value.
+pub(super) fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let mut bytes = Writer::default();
+    encode(value, &mut bytes)?;
+    Ok(bytes.finish().expect("it stays where it is, as it was given no store"))
 }
 
 /// Why a type does not go through `postcard`, if that is what is wrong.
-fn unsuited<T>(error: &postcard::Error) -> Option<String> {
+fn unsuited<T>(error: Option<&postcard::Error>) -> Option<String> {
     use postcard::Error::{SerializeSeqLengthUnknown, WontImplement};
-    let why = match error {
+    let why = match error? {
         WontImplement => {
             "asks what the data look like, as #[serde(untagged)], #[serde(tag)] and \
              #[serde(flatten)] do, and the encoding does not tell"
@@ -187,23 +195,24 @@ fn unsuited<T>(error: &postcard::Error) -> Option<String> {
     Some(format!("`{}` {why}; send a type without it", std::any::type_name::<T>()))
 }
 
-fn decode_argument<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    decode(bytes).map_err(|error| (Stage::DecodeArgument, error))
+fn receive_argument<T: DeserializeOwned>(argument: &Arrived<'_>) -> Result<T, Fault> {
+    receive(argument).map_err(|error| (Stage::DecodeArgument, error))
 }
 
-fn encode_result<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), Fault> {
+/// Encodes what a call has given.
+pub(super) fn encode_result<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), Fault> {
     for_result(|| encode(value, into)).map_err(|error| (Stage::EncodeResult, error))
 }
 
 /// Encodes the result of a call that has succeeded.
-fn give<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Return, Fault> {
+fn give<T: Serialize>(value: &T, into: &mut Writer) -> Result<Return, Fault> {
     encode_result(value, into).map(|()| Return::Succeeded)
 }
 
 unsafe fn call_entry<A, R>(
     function: usize,
-    argument: &[u8],
-    into: &mut Vec<u8>,
+    argument: &Arrived<'_>,
+    into: &mut Writer,
 ) -> Result<Return, Fault>
 where
     A: DeserializeOwned,
@@ -211,15 +220,15 @@ where
 {
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn(A) -> R = unsafe { transmute(function) };
-    let argument = decode_argument(argument)?;
+    let argument = receive_argument(argument)?;
     give(&function(argument), into)
 }
 
 /// As [`call_entry`], for a call that has failed if it gives an `Err`.
 unsafe fn try_entry<A, R, E>(
     function: usize,
-    argument: &[u8],
-    into: &mut Vec<u8>,
+    argument: &Arrived<'_>,
+    into: &mut Writer,
 ) -> Result<Return, Fault>
 where
     A: DeserializeOwned,
@@ -228,15 +237,15 @@ where
 {
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn(A) -> Result<R, E> = unsafe { transmute(function) };
-    let result = function(decode_argument(argument)?);
+    let result = function(receive_argument(argument)?);
     encode_result(&result, into)?;
     Ok(if result.is_ok() { Return::Succeeded } else { Return::Failed })
 }
 
 unsafe fn bare_entry<R: Serialize>(
     function: usize,
-    _argument: &[u8],
-    into: &mut Vec<u8>,
+    _argument: &Arrived<'_>,
+    into: &mut Writer,
 ) -> Result<Return, Fault> {
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn() -> R = unsafe { transmute(function) };
@@ -258,8 +267,8 @@ pub(super) fn take_state() -> Option<Box<dyn Any>> {
 
 unsafe fn stateful_entry<S, A, R>(
     function: usize,
-    argument: &[u8],
-    into: &mut Vec<u8>,
+    argument: &Arrived<'_>,
+    into: &mut Writer,
 ) -> Result<Return, Fault>
 where
     S: 'static,
@@ -268,7 +277,7 @@ where
 {
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn(&mut S, A) -> R = unsafe { transmute(function) };
-    let argument = decode_argument(argument)?;
+    let argument = receive_argument(argument)?;
     STATE.with_borrow_mut(|state| {
         match state.as_mut().and_then(|state| state.downcast_mut::<S>()) {
             Some(state) => give(&function(state, argument), into),
@@ -277,11 +286,11 @@ where
     })
 }
 
-/// One item after the other, each with its length, so that each can fail for itself.
+/// As [`call_entry`], for each item of a chunk.
 unsafe fn chunk_entry<A, R>(
     function: usize,
-    argument: &[u8],
-    into: &mut Vec<u8>,
+    argument: &Arrived<'_>,
+    into: &mut Writer,
 ) -> Result<Return, Fault>
 where
     A: DeserializeOwned,
@@ -289,33 +298,8 @@ where
 {
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn(A) -> R = unsafe { transmute(function) };
-    let (stride, items): (usize, Vec<&[u8]>) = postcard::from_bytes(argument)
-        .map_err(|error| (Stage::DecodeArgument, error.to_string()))?;
-    let done = run_chunk(Chunk { items: Each(items), stride: stride.max(1) }, |item| {
-        let argument = decode_argument(item)?;
-        let mut result = Vec::new();
-        encode_result(&function(argument), &mut result)?;
-        Ok::<_, Fault>(result)
-    });
-    let results = done.results.0.iter().map(|result| match result {
-        Ok(Ok(bytes)) => ItemOutcome::Value(bytes),
-        Ok(Err((stage, text))) => ItemOutcome::NotTransferred(*stage, text.clone()),
-        Err(error) => ItemOutcome::Panicked(Panic::of(error)),
-    });
-    let results: Vec<ItemOutcome<'_>> = results.collect();
-    give(&(done.elapsed, results), into)
+    chunk::run(function, argument, into)
 }
-
-/// What became of one item of a chunk.
-#[derive(Debug, Serialize, serde::Deserialize)]
-pub(super) enum ItemOutcome<'a> {
-    Value(&'a [u8]),
-    Panicked(Panic),
-    NotTransferred(Stage, String),
-}
-
-/// What a chunk gives.
-pub(super) type ChunkOutcome<'a> = (Duration, Vec<ItemOutcome<'a>>);
 
 unsafe fn initializer_entry<A, S, E>(
     function: usize,
@@ -362,13 +346,17 @@ unsafe fn context_entry<C: DeserializeOwned>(
 ) -> Result<(), Fault> {
     // SAFETY: the caller vouches that a function of this type lies there.
     let function: fn(C, &mut dyn FnMut()) = unsafe { transmute(function) };
-    function(decode_argument(captured)?, task);
+    function(decode(captured).map_err(|error| (Stage::DecodeArgument, error))?, task);
     Ok(())
 }
 
 // ---- in the worker ---------------------------------------------------------------------------
 
-pub(super) fn enter(code: Code, argument: &[u8], into: &mut Vec<u8>) -> Result<Return, Fault> {
+pub(super) fn enter(
+    code: Code,
+    argument: &Arrived<'_>,
+    into: &mut Writer,
+) -> Result<Return, Fault> {
     let (entry, function) = (address(code.entry)?, address(code.function)?);
     // SAFETY: the parent runs the same executable and took this place from an `Entry`.
     let entry: Entry = unsafe { transmute(entry) };
@@ -413,9 +401,9 @@ mod tests {
     fn a_function_of_the_executable_comes_back_to_the_same_address() {
         let code = call(double as fn(u32) -> u32).unwrap();
         assert_eq!(address(code.function).unwrap(), double as fn(u32) -> u32 as usize);
-        let mut result = Vec::new();
-        enter(code, &[21], &mut result).unwrap();
-        assert_eq!(result, [42]);
+        let mut result = Writer::default();
+        enter(code, &Arrived::Here(&[21]), &mut result).unwrap();
+        assert_eq!(result.finish().unwrap(), [42]);
     }
 
     #[test]
@@ -434,7 +422,8 @@ mod tests {
     fn a_place_outside_of_the_executables_code_is_refused() {
         let code = call(double as fn(u32) -> u32).unwrap();
         for place in [Place(u64::MAX), Place(1 << 50)] {
-            let error = enter(Code { function: place, ..code }, &[21], &mut Vec::new());
+            let code = Code { function: place, ..code };
+            let error = enter(code, &Arrived::Here(&[21]), &mut Writer::default());
             assert!(matches!(error, Err((Stage::DecodeArgument, _))), "{error:?}");
         }
     }

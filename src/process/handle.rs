@@ -3,7 +3,7 @@
 use super::code;
 use super::job::{Call, Job, JobOf, decode_result};
 use super::message::Code;
-use super::payload::Payload;
+use super::payload::{Arrived, Payload, Writer};
 use super::pool::{Pool, Refused, Terms};
 use super::settings::MAX_WORKERS;
 use super::shared::{Kept, for_call};
@@ -308,9 +308,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
         code: Result<Code, TransferError>,
         argument: &A,
     ) -> Result<Call, TaskErrorKind> {
-        let mut call = self.encode_bare(code, argument)?;
-        self.capture_context()?.add_to(&mut call);
-        Ok(call)
+        let mut writer = self.writer();
+        let kept = encode_contained(argument, &mut writer)?;
+        self.call(code, writer, kept)
     }
 
     /// A call without the context of whoever submits it.
@@ -319,17 +319,44 @@ impl<S: 'static> ProcessPoolHandle<S> {
         code: Result<Code, TransferError>,
         argument: &A,
     ) -> Result<Call, TaskErrorKind> {
+        let mut writer = self.writer();
+        let kept = encode_contained(argument, &mut writer)?;
+        self.bare_call(code, writer, kept)
+    }
+
+    /// What an argument is encoded into.
+    pub(super) fn writer(&self) -> Writer {
+        Writer::new(&self.pool.values)
+    }
+
+    /// The call with the argument that was encoded.
+    pub(super) fn call(
+        &self,
+        code: Result<Code, TransferError>,
+        argument: Writer,
+        kept: Kept,
+    ) -> Result<Call, TaskErrorKind> {
+        let mut call = self.bare_call(code, argument, kept)?;
+        self.capture_context()?.add_to(&mut call);
+        Ok(call)
+    }
+
+    fn bare_call(
+        &self,
+        code: Result<Code, TransferError>,
+        argument: Writer,
+        kept: Kept,
+    ) -> Result<Call, TaskErrorKind> {
         let code = code.map_err(TaskErrorKind::NotTransferred)?;
-        let mut bytes = Vec::new();
-        let kept = encode_contained(argument, &mut bytes)?;
-        let most = self.pool.settings.max_message;
-        if bytes.len() > most {
-            return Err(not_encoded(format!(
-                "it has {} bytes, and {most} is the limit",
-                bytes.len()
-            )));
+        let (length, most) = (argument.len(), self.pool.settings.max_message);
+        if length > most {
+            return Err(not_encoded(format!("it has {length} bytes, and {most} is the limit")));
         }
-        Ok(Call { code, argument: Payload::new(bytes), context: None, kept })
+        let argument = Payload::from(argument);
+        if matches!(argument, Payload::Kept(_)) {
+            self.pool.mind_values();
+        }
+        Ok(Call { code, argument, context: None, kept })
     }
 
     /// What the pool's context hook captures on this thread.
@@ -346,7 +373,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     pub(super) fn enqueue_or_fail<R, D>(&self, call: Call, decode: D) -> Future<R>
     where
         R: Send + 'static,
-        D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
+        D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
     {
         match self.enqueue(call, self.patience, decode) {
             Ok(future) => future,
@@ -365,7 +392,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     ) -> Result<Future<R>, (Refused, Future<R>)>
     where
         R: Send + 'static,
-        D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
+        D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
     {
         let (producer, handle) = promised(self.pool.id, self.extras.clone());
         let job = JobOf::boxed(call, producer, decode);
@@ -455,15 +482,12 @@ impl Captured {
     }
 }
 
-fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
+pub(super) fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
     TaskErrorKind::NotTransferred(TransferError::new(TransferStage::EncodeArgument, cause))
 }
 
 /// Encodes a value, which is the user's code and may panic, and gives what it refers to.
-pub(super) fn encode_contained<A: Serialize>(
-    value: &A,
-    into: &mut Vec<u8>,
-) -> Result<Kept, TaskErrorKind> {
+fn encode_contained<A: Serialize>(value: &A, into: &mut Writer) -> Result<Kept, TaskErrorKind> {
     let (encoded, kept) = for_call(|| task::catch(|| code::encode(value, into)));
     match encoded {
         Ok(Ok(())) => Ok(kept),

@@ -2,11 +2,11 @@
 
 use super::code;
 use super::message::{Code, Outcome, Panic};
-use super::payload::Payload;
+use super::page::Page;
+use super::payload::{Arrived, Payload};
 use super::shared::Kept;
 use crate::error::{TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage};
 use crate::sync::{Alarm, Arc};
-use crate::sys::SealedMapping;
 use crate::task::{self, Producer, TaskRef};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl JobOf<dyn Sink> {
     pub(super) fn boxed<R, D>(call: Call, producer: Producer<R>, decode: D) -> Job
     where
         R: Send + 'static,
-        D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
+        D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
     {
         let sink = Typed { producer, decode: Some(decode) };
         Box::new(JobOf { call, has_room: false, has_begun: false, alarms: Vec::new(), sink })
@@ -71,7 +71,7 @@ impl JobOf<dyn Sink> {
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
-    pub(super) fn conclude(&mut self, outcome: Outcome, result: &[u8]) {
+    pub(super) fn conclude(&mut self, outcome: Outcome, result: &Arrived<'_>) {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
@@ -95,15 +95,19 @@ impl JobOf<dyn Sink> {
 pub(super) enum Reply {
     /// The body of its frame, in which the result begins there.
     Body(Vec<u8>, usize),
-    Mapped(SealedMapping),
+    Lent(Lent),
 }
 
-impl Reply {
-    fn result(&self) -> &[u8] {
-        match self {
-            Reply::Body(body, begin) => &body[*begin..],
-            Reply::Mapped(mapping) => mapping.bytes(),
-        }
+/// An outcome in memory of its worker, who may write there again when this is dropped.
+pub(super) struct Lent {
+    pub(super) arrived: Arrived<'static>,
+    pub(super) number: u32,
+    pub(super) page: Arc<Page>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.page.loans().give_back(self.number);
     }
 }
 
@@ -117,7 +121,12 @@ pub(super) struct Finished {
 impl Finished {
     /// Ends the future. Runs code of the user's.
     pub(super) fn conclude(mut self) {
-        self.job.conclude(self.outcome, self.reply.result());
+        match self.reply {
+            Reply::Body(body, begin) => {
+                self.job.conclude(self.outcome, &Arrived::Here(&body[begin..]));
+            }
+            Reply::Lent(lent) => self.job.conclude(self.outcome, &lent.arrived),
+        }
     }
 }
 
@@ -132,7 +141,7 @@ pub(super) trait Sink: Send {
     fn task(&self) -> &TaskRef;
     fn begin(&mut self);
     /// At most once.
-    fn conclude(&mut self, outcome: Result<&[u8], TaskError>);
+    fn conclude(&mut self, outcome: Result<&Arrived<'_>, TaskError>);
 }
 
 struct Typed<R, D> {
@@ -143,7 +152,7 @@ struct Typed<R, D> {
 impl<R, D> Sink for Typed<R, D>
 where
     R: Send + 'static,
-    D: FnOnce(&[u8]) -> Result<R, TransferError> + Send + 'static,
+    D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
 {
     fn task(&self) -> &TaskRef {
         self.producer.task()
@@ -154,11 +163,11 @@ where
         let _ = self.producer.begin();
     }
 
-    fn conclude(&mut self, outcome: Result<&[u8], TaskError>) {
+    fn conclude(&mut self, outcome: Result<&Arrived<'_>, TaskError>) {
         let Some(decode) = self.decode.take() else { return };
-        let outcome = outcome.and_then(|bytes| {
+        let outcome = outcome.and_then(|arrived| {
             // Decoding is the user's code, and may panic.
-            let decoded = task::catch(|| decode(bytes)).map_err(TaskErrorKind::Panicked);
+            let decoded = task::catch(|| decode(arrived)).map_err(TaskErrorKind::Panicked);
             let decoded = decoded.and_then(|it| it.map_err(TaskErrorKind::NotTransferred));
             decoded.map_err(|kind| self.producer.task().error(kind))
         });
@@ -168,6 +177,8 @@ where
 }
 
 /// Decodes the result of a plain call.
-pub(super) fn decode_result<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, TransferError> {
-    code::decode(bytes).map_err(|error| TransferError::new(TransferStage::DecodeResult, error))
+pub(super) fn decode_result<R: DeserializeOwned>(
+    arrived: &Arrived<'_>,
+) -> Result<R, TransferError> {
+    code::receive(arrived).map_err(|error| TransferError::new(TransferStage::DecodeResult, error))
 }

@@ -6,7 +6,7 @@ use super::job::Finished;
 use super::machine::WorkerId;
 use super::message::{self, CallHead};
 use super::page::Page;
-use super::payload::Payload;
+use super::payload::{Opened, Payload};
 use crate::error::{DeathCause, WorkerDeath};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -93,7 +93,9 @@ pub(super) enum Heard {
 pub(super) struct Line {
     pub(super) worker: WorkerId,
     pub(super) index: usize,
-    pub(super) page: Page,
+    pub(super) page: Arc<Page>,
+    /// The worker's memory for large outcomes.
+    pub(super) outcomes: Opened,
     link: Link,
     bell: Bell,
     child: Child,
@@ -127,7 +129,8 @@ impl Line {
         Line {
             worker,
             index,
-            page,
+            page: Arc::new(page),
+            outcomes: Opened::new(child.id()),
             link,
             bell,
             child,
@@ -177,7 +180,7 @@ impl Line {
                     outbox.pieces.push_back(Piece::Shared(Arc::clone(bytes)));
                 }
             }
-            Payload::File(_) => {
+            Payload::Kept(_) => {
                 message::put_message(outbox.space(HEADER), Kind::Call, head, 0);
             }
         }

@@ -1,9 +1,10 @@
 //! Calls of one function with many items, which travel in chunks.
 
-use super::code::{self, ChunkOutcome, ItemOutcome};
-use super::handle::{ProcessPoolHandle, encode_contained};
-use super::job::decode_result;
-use super::shared::Kept;
+use super::chunk::{self, ItemOutcome};
+use super::code;
+use super::handle::{ProcessPoolHandle, not_encoded};
+use super::payload::{Arrived, Writer};
+use super::shared::for_call;
 use crate::error::{TaskError, TaskErrorKind, TransferError, TransferStage};
 use crate::executor::{Chunk, ChunkOf, Each, Map, MapOptions};
 use crate::future::Future;
@@ -11,7 +12,6 @@ use crate::sync::Arc;
 use crate::task;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
 impl<S: 'static> ProcessPoolHandle<S> {
     /// Calls `function` with every item, and gives the results in the order of the items; see
@@ -83,60 +83,80 @@ impl<S: 'static> ProcessPoolHandle<S> {
         A: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        // Items that cannot be encoded stay here, and their errors are put where they belong.
-        let mut errors = Vec::new();
-        let mut items = Vec::new();
-        let mut kept = Kept::default();
-        for (index, item) in std::mem::take(&mut chunk.items.0).into_iter().enumerate() {
-            let mut bytes = Vec::new();
-            match encode_contained(&item, &mut bytes) {
-                Ok(of_item) => {
-                    items.push(bytes);
-                    kept.extend(of_item);
-                }
-                Err(error) => errors.push((index, error)),
-            }
-            task::contain(|| drop(item));
-        }
+        let mut writer = self.writer();
+        let count = chunk.items.0.len();
+        let (errors, kept) = for_call(|| encode_items(&mut chunk, &mut writer));
         let label = self.options.label.clone().map(Arc::from);
-        let decode = move |bytes: &[u8]| decode_chunk(bytes, errors, label.as_ref());
-        let call = self.encode(code::call_chunk(function), &(chunk.stride, items));
-        match call {
-            Ok(mut call) => {
-                call.kept.extend(kept);
-                self.enqueue_or_fail(call, decode)
-            }
+        let decode =
+            move |arrived: &Arrived<'_>| decode_chunk(arrived, count, errors, label.as_ref());
+        match self.call(code::call_chunk(function), writer, kept) {
+            Ok(call) => self.enqueue_or_fail(call, decode),
             Err(error) => self.failed(error),
         }
     }
 }
 
+/// Puts all items that can be encoded behind each other. Those that cannot stay here, and their errors
+/// are put where they belong.
+fn encode_items<A: Serialize>(
+    chunk: &mut Chunk<A>,
+    into: &mut Writer,
+) -> Vec<(usize, TaskErrorKind)> {
+    chunk::put(&chunk.stride, into);
+    let mut errors = Vec::new();
+    let items = std::mem::take(&mut chunk.items.0);
+    let mut begun = 0;
+    // Where the item begins that is being encoded.
+    let mut begin = into.len();
+    while begun < items.len() {
+        let encode_some = || {
+            for item in &items[begun..] {
+                begun += 1;
+                begin = into.len();
+                if let Err(error) = chunk::put_run(into, |into| code::encode(item, into)) {
+                    errors.push((begun - 1, not_encoded(error)));
+                }
+            }
+        };
+        if let Err(panic) = task::catch(encode_some) {
+            into.truncate(begin);
+            errors.push((begun - 1, TaskErrorKind::Panicked(panic)));
+        }
+    }
+    drop(Each(items));
+    errors
+}
+
 fn decode_chunk<R: DeserializeOwned>(
-    bytes: &[u8],
+    arrived: &Arrived<'_>,
+    count: usize,
     errors: Vec<(usize, TaskErrorKind)>,
     label: Option<&Arc<str>>,
 ) -> Result<ChunkOf<R>, TransferError> {
-    let decoded: Result<ChunkOutcome<'_>, _> = postcard::from_bytes(bytes);
-    let (elapsed, outcomes): (Duration, _) =
-        decoded.map_err(|error| TransferError::new(TransferStage::DecodeResult, error))?;
     let error = |kind| Err(TaskError::labelled(kind, label.cloned()));
-    let mut results: Vec<Result<R, TaskError>> = Vec::with_capacity(outcomes.len() + errors.len());
-    for outcome in outcomes {
-        results.push(match outcome {
-            // Decoding is the user's code, and may panic: for this item only.
-            ItemOutcome::Value(bytes) => match task::catch(|| decode_result(bytes)) {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(fault)) => error(TaskErrorKind::NotTransferred(fault)),
-                Err(panic) => error(TaskErrorKind::Panicked(panic)),
+    let mut results = Each(Vec::with_capacity(count));
+    // Decoding is the user's code, and may panic: for this item only.
+    let read = chunk::read(arrived, |outcome| {
+        results.0.push(match outcome {
+            ItemOutcome::Value(bytes) => match code::decode(bytes) {
+                Ok(value) => Ok(value),
+                Err(cause) => error(not_decoded(cause)),
             },
-            ItemOutcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
+            ItemOutcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic)),
             ItemOutcome::NotTransferred(stage, cause) => {
                 error(TaskErrorKind::NotTransferred(TransferError::new(stage.into(), cause)))
             }
         });
-    }
+    });
+    let elapsed =
+        read.map_err(|failure| TransferError::new(TransferStage::DecodeResult, failure))?;
     for (index, kind) in errors {
-        results.insert(index.min(results.len()), error(kind));
+        let index = index.min(results.0.len());
+        results.0.insert(index, error(kind));
     }
-    Ok(ChunkOf { results: Each(results), elapsed })
+    Ok(ChunkOf { results, elapsed })
+}
+
+fn not_decoded(cause: String) -> TaskErrorKind {
+    TaskErrorKind::NotTransferred(TransferError::new(TransferStage::DecodeResult, cause))
 }

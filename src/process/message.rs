@@ -7,7 +7,7 @@ use crate::error::{TaskError, TaskErrorKind, TransferStage};
 use serde::{Deserialize, Serialize};
 
 /// Changes with every change of these messages.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// A place in the executable's code, as its distance from where the executable begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

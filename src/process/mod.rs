@@ -3,6 +3,7 @@
 mod attending;
 mod bootstrap;
 mod builder;
+mod chunk;
 mod code;
 mod effects;
 mod frame;
@@ -10,6 +11,7 @@ mod handle;
 mod inbox;
 mod job;
 mod line;
+mod loans;
 mod machine;
 mod map;
 mod message;

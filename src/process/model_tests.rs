@@ -5,11 +5,12 @@
 //! ticket in a channel.
 
 use super::inbox::Inbox;
+use super::loans::Loans;
 use super::outcomes::Outcomes;
 use super::ring::{CAPACITY, Ring};
 use super::slots::{Slots, Ticket};
 use crate::sync::explore::{Counter, Letter, explore, spawn};
-use crate::sync::{Arc, Channel, Mutex, Weak};
+use crate::sync::{Arc, Channel, Mutex, UnsafeCell, Weak};
 use crate::task::{self, Cancelled, Handle, Owner, OwnerId, Producer, TaskRef};
 
 const fn ticket(number: u32) -> Ticket {
@@ -368,5 +369,40 @@ fn last_look_against_a_worker_that_runs_out_of_calls() {
         let found = outcomes.take(&mut [0; 2]).unwrap();
         worker.join();
         assert!(found == 2 || rings.get() == 1);
+    });
+}
+
+/// The worker lends the memory of an outcome, and writes the next one there when it is free again,
+/// while the parent reads the first and gives it back.
+#[test]
+fn memory_is_written_again_when_it_was_given_back() {
+    struct Memory(UnsafeCell<u8>);
+
+    // SAFETY: the memory is only touched, and not read or written: whether it might have been, at that
+    // moment, is what the model looks at.
+    unsafe impl Sync for Memory {}
+
+    explore(None, || {
+        let shared = Arc::new((Loans::new(), Memory(UnsafeCell::new(0)), Channel::new()));
+        let worker = {
+            let shared = Arc::clone(&shared);
+            spawn(move || {
+                let (loans, memory, link) = &*shared;
+                for _ in 0..2 {
+                    if loans.is_lent(0) {
+                        return;
+                    }
+                    memory.0.with_mut(|_| ());
+                    loans.lend(0);
+                    link.push(());
+                }
+            })
+        };
+        let (loans, memory, link) = &*shared;
+        if link.pop().is_some() {
+            memory.0.with(|_| ());
+            loans.give_back(0);
+        }
+        worker.join();
     });
 }

@@ -1,6 +1,7 @@
 //! The memory that a worker shares with its parent.
 
 use super::inbox::Inbox;
+use super::loans::Loans;
 use super::outcomes::Outcomes;
 use super::slots::Slots;
 use crate::sys::{Mapping, MemoryFile};
@@ -11,11 +12,12 @@ use std::mem::size_of;
 #[repr(C)]
 struct Shared {
     slots: Slots,
+    loans: Loans,
     outcomes: Outcomes,
     inbox: Inbox,
 }
 
-/// Mapped memory with the [`Slots`], the [`Outcomes`] and the [`Inbox`] of one worker.
+/// Mapped memory with the [`Slots`], the [`Loans`], the [`Outcomes`] and the [`Inbox`] of one worker.
 pub(super) struct Page {
     mapping: Mapping,
     file: MemoryFile,
@@ -52,6 +54,10 @@ impl Page {
 
     pub(super) fn slots(&self) -> &Slots {
         &self.shared().slots
+    }
+
+    pub(super) fn loans(&self) -> &Loans {
+        &self.shared().loans
     }
 
     pub(super) fn outcomes(&self) -> &Outcomes {

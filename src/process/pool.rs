@@ -9,6 +9,7 @@ use super::job::{Finished, Job, Reply};
 use super::line::Line;
 use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
 use super::message::{DoneHead, Outcome};
+use super::payload::{KEEP, Store};
 use super::settings::Settings;
 use super::slots::Ticket;
 use super::state::State;
@@ -28,6 +29,8 @@ pub(super) struct Pool {
     pub(super) gone: Condvar,
     pub(super) bound: Option<Bound>,
     pub(super) timer: Timer,
+    /// The memory for large arguments.
+    pub(super) values: Arc<Store>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by whoever joins threads.
     joining: Mutex<()>,
@@ -64,6 +67,12 @@ pub(super) struct Terms {
     pub(super) retries: u32,
 }
 
+/// How many large arguments may be on their way, so that descriptors are left for others.
+const MOST_VALUES: usize = 128;
+
+/// For so many of them for each worker memory is kept: one that it reads, and the next.
+const SPARE_VALUES: usize = 2;
+
 impl Pool {
     pub(super) fn new(settings: Settings) -> Arc<Pool> {
         let rules = Rules {
@@ -79,6 +88,7 @@ impl Pool {
             gone: Condvar::new(),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
             timer: Timer::new(),
+            values: Store::new(MOST_VALUES, SPARE_VALUES * settings.max_workers),
             threads: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
             begun_at: Instant::now(),
@@ -214,6 +224,13 @@ impl Pool {
             && let Some(bound) = &self.bound
         {
             bound.release(1);
+        }
+    }
+
+    /// Sees that the memory for large arguments goes back when it has not been used for long.
+    pub(super) fn mind_values(&self) {
+        if self.values.wants_to_be_minded() {
+            mind_values(self.this.clone(), &self.timer, KEEP);
         }
     }
 
@@ -504,6 +521,19 @@ impl Pool {
     pub(super) fn max_workers(&self) -> usize {
         self.state.lock().machine.max_workers()
     }
+}
+
+/// Comes again as long as there is something to mind. Without a timer it stays as long as the pool.
+fn mind_values(pool: Weak<Pool>, timer: &Timer, after: Duration) {
+    let Some(at) = deadline_after(after) else { return };
+    let mind = move || {
+        if let Some(pool) = pool.upgrade()
+            && let Some(after) = pool.values.give_back()
+        {
+            mind_values(pool.this.clone(), &pool.timer, after);
+        }
+    };
+    let _ = timer.set(at, mind);
 }
 
 impl Owner for Pool {

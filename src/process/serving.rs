@@ -8,7 +8,7 @@
 
 use super::bootstrap::{Mark, VARIABLE};
 use super::frame::{FrameReader, Kind, Violation};
-use super::job::Reply;
+use super::job::{Lent, Reply};
 use super::line::{Heard, Line};
 use super::machine::WorkerId;
 use super::message::{
@@ -16,7 +16,7 @@ use super::message::{
 };
 use super::outcomes::{FIRST_LOOK, SILENCE};
 use super::page::Page;
-use super::payload::{Arrived, Where};
+use super::payload::Where;
 use super::pool::{Pool, Returned};
 use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, thread};
@@ -337,29 +337,30 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
 pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
     let begin = body.len() - result.len();
-    let Outcome::Value(place) = head.outcome else {
-        return Ok(Some(Returned { head, reply: Reply::Body(body, begin) }));
+    let reply = Reply::Body(body, begin);
+    let Outcome::Value(Where::Kept(place)) = head.outcome else {
+        return Ok(Some(Returned { head, reply }));
     };
-    let arrived = match Arrived::from(line.process_id(), place, result) {
-        Ok(Arrived::Here(_)) => None,
-        Ok(Arrived::Mapped(mapping)) => Some(mapping),
-        // The task is lost with it.
-        Err(_) if line.has_ended() => return Ok(None),
-        Err(error) => {
-            let why = format!("its shared memory cannot be opened: {error}");
-            head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
-            None
-        }
-    };
-    if matches!(place, Where::File(..)) {
+    let number = place.number;
+    let arrived = line.outcomes.at(place);
+    if place.is_awaited {
         line.push(Kind::Opened);
         line.flush();
     }
-    let reply = match arrived {
-        None => Reply::Body(body, begin),
-        Some(mapping) => Reply::Mapped(mapping),
-    };
-    Ok(Some(Returned { head, reply }))
+    match arrived {
+        Ok(arrived) => {
+            let reply = Reply::Lent(Lent { arrived, number, page: Arc::clone(&line.page) });
+            Ok(Some(Returned { head, reply }))
+        }
+        // The task is lost with it.
+        Err(_) if line.has_ended() => Ok(None),
+        Err(error) => {
+            let why = format!("its shared memory cannot be opened: {error}");
+            head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
+            line.page.loans().give_back(number);
+            Ok(Some(Returned { head, reply }))
+        }
+    }
 }
 
 /// What callbacks on this thread find.

@@ -8,6 +8,7 @@
 use super::bootstrap::Mark;
 use super::code::{self, Fault};
 use super::frame::{FrameReader, Kind, header};
+use super::loans::LOANS;
 use super::machine::Return;
 use super::message::{
     CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
@@ -15,7 +16,7 @@ use super::message::{
 };
 use super::outcomes::LONG;
 use super::page::Page;
-use super::payload::{Arrived, LARGE, LargeFile, Where};
+use super::payload::{Arrived, Opened, Parcel, Store, Where, Writer};
 use super::shared;
 use super::slots::Ticket;
 use crate::sync::global::{AtomicUsize, Ordering};
@@ -89,6 +90,11 @@ struct Worker {
     page: Arc<Page>,
     configure: Configure,
     host: Rc<WorkerHost>,
+    /// The parent's memory for large arguments.
+    arguments: Arc<Opened>,
+    /// The memory for large outcomes, and what of it the parent still reads.
+    outcomes: Arc<Store>,
+    lent: Vec<Parcel>,
     /// There is an outcome that the parent has not been told of.
     is_untold: bool,
     spin: Spin,
@@ -131,12 +137,16 @@ impl Worker {
         task::install_hook();
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
+        let arguments = Arc::new(Opened::new(configure.parent));
         Ok(Worker {
             link,
             reader,
             page,
             configure,
             host,
+            arguments,
+            outcomes: Store::new(LOANS, LOANS),
+            lent: Vec::new(),
             is_untold: false,
             spin: Spin::new(),
             aside: VecDeque::new(),
@@ -178,8 +188,9 @@ impl Worker {
                 shared::let_go();
             }
         }
-        if self.page.inbox().is_empty() {
-            self.sleep(None);
+        while self.page.inbox().is_empty() {
+            let pause = self.mind_outcomes();
+            self.sleep(pause);
         }
         self.spin.slept(asleep);
     }
@@ -277,33 +288,45 @@ impl Worker {
         }
         self.host.current.set(Some(ticket));
         let begun = Instant::now();
-        let (outcome, how, result) = run(label, body, self.configure.parent);
+        self.mind_outcomes();
+        let running = Running {
+            frame: body,
+            arguments: Arc::clone(&self.arguments),
+            into: Writer::new(&self.outcomes),
+        };
+        let (outcome, how, result) = run(label, running);
         let duration = begun.elapsed();
         self.host.current.set(None);
 
-        let (outcome, result) = match result.len() {
+        let (mut outcome, result) = match result.len() {
             length if length > self.configure.most => {
                 let most = self.configure.most;
                 let text = format!("it has {length} bytes, and {most} is the limit");
-                (Outcome::NotTransferred(Stage::EncodeResult, text), Vec::new())
+                (Outcome::NotTransferred(Stage::EncodeResult, text), Writer::default())
             }
             _ => (outcome, result),
         };
-        let is_too_large = self
-            .configure
-            .memory
-            .is_some_and(|most| limits::resident_bytes().is_some_and(|bytes| bytes > most));
-        let large = if result.len() >= LARGE { LargeFile::new(&result) } else { None };
-        let (outcome, result) = match (outcome, &large) {
-            (Outcome::Value(_), Some(file)) => (Outcome::Value(file.place()), Vec::new()),
-            (outcome, _) => (outcome, result),
+        let (result, parcel) = match result.finish() {
+            Ok(bytes) => (bytes, None),
+            Err(parcel) => (Vec::new(), Some(parcel)),
         };
+        let is_awaited = parcel.as_ref().is_some_and(Parcel::is_new);
+        if let (Outcome::Value(place), Some(parcel)) = (&mut outcome, &parcel) {
+            *place = Where::Kept(parcel.place(is_awaited));
+        }
+        let is_too_large = self.configure.memory.is_some_and(|most| {
+            let kept = self.kept() + parcel.as_ref().map_or(0, Parcel::reserved);
+            limits::resident_bytes().is_some_and(|bytes| bytes.saturating_sub(kept as u64) > most)
+        });
         let has_failed = how == Return::Failed;
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let done = DoneHead { ticket, nanoseconds, is_too_large, has_failed, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
-        if large.is_none() && self.page.outcomes().put(&frame, &result) {
+        if let Some(parcel) = &parcel {
+            self.page.loans().lend(parcel.number());
+        }
+        if !is_awaited && self.page.outcomes().put(&frame, &result) {
             self.is_untold = true;
             // Somebody minds its time, or it was long, and ringing hardly counts.
             if is_announced || duration >= LONG {
@@ -313,9 +336,27 @@ impl Worker {
             self.send(&frame);
             self.send(&result);
         }
-        if large.is_some() {
-            self.wait_until_opened();
+        if let Some(mut parcel) = parcel {
+            if is_awaited {
+                self.wait_until_opened();
+                parcel.is_opened();
+            }
+            self.lent.push(parcel);
         }
+    }
+
+    /// Memory that the parent has read may be used again, and what was not used for long goes back.
+    /// When to look again, if at all.
+    fn mind_outcomes(&mut self) -> Option<Duration> {
+        let loans = self.page.loans();
+        self.lent.retain(|parcel| loans.is_lent(parcel.number()));
+        self.outcomes.give_back()
+    }
+
+    /// How much memory it has only because values travel through it.
+    fn kept(&self) -> usize {
+        let lent: usize = self.lent.iter().map(Parcel::reserved).sum();
+        lent + self.outcomes.reserved() + self.arguments.mapped()
     }
 
     fn retire(&self) -> ! {
@@ -391,25 +432,28 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
 /// are in every pool.
 struct Running {
     frame: Vec<u8>,
-    parent: u32,
+    arguments: Arc<Opened>,
+    into: Writer,
 }
 
 impl Body for Running {
-    type Output = Result<(Return, Vec<u8>), Fault>;
+    type Output = Result<(Return, Writer), Fault>;
     type Guard = ();
 
     fn guard(&mut self) {}
 
     fn run(self) -> Self::Output {
         let (head, behind) = head_of(&self.frame)?;
-        let arrived = Arrived::from(self.parent, head.argument, behind).map_err(|error| {
-            let why = format!("its shared memory cannot be opened: {error}");
-            (Stage::DecodeArgument, why)
-        })?;
-        let argument = arrived.bytes();
-        let mut result = Vec::new();
+        let arrived = match head.argument {
+            Where::Here => Arrived::Here(behind),
+            Where::Kept(place) => self.arguments.at(place).map_err(|error| {
+                let why = format!("its shared memory cannot be opened: {error}");
+                (Stage::DecodeArgument, why)
+            })?,
+        };
+        let mut result = self.into;
         let mut call =
-            || task::at_attempt(head.attempt, || code::enter(head.code, argument, &mut result));
+            || task::at_attempt(head.attempt, || code::enter(head.code, &arrived, &mut result));
         let how = match head.context {
             None => call()?,
             Some((context, captured)) => {
@@ -429,10 +473,9 @@ fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
     read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
 }
 
-fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Return, Vec<u8>) {
+fn run(label: Option<Arc<str>>, running: Running) -> (Outcome, Return, Writer) {
     let extras = Extras { label, ..Extras::default() };
-    let (task, handle) =
-        Fresh::new(Running { frame, parent }, OwnerId::NOBODY, extras.shared()).split();
+    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, extras.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
@@ -442,7 +485,7 @@ fn run(label: Option<Arc<str>>, frame: Vec<u8>, parent: u32) -> (Outcome, Return
         Err(error) if error.is_cancelled() => (Outcome::Cancelled, Return::Succeeded),
         Err(error) => (Outcome::Panicked(Panic::of(&error)), Return::Failed),
     };
-    (outcome, how, Vec::new())
+    (outcome, how, Writer::default())
 }
 
 /// What a task finds when it asks where it runs.

@@ -106,6 +106,14 @@ impl MemoryFile {
         Mapping::new(&self.file, self.len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED)
     }
 
+    /// All of the file, of which others may change the bytes. An error unless it can never shrink.
+    pub(crate) fn map_for_reading(&self) -> io::Result<Mapping> {
+        if !self.has_seals(SealFlags::SHRINK) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file might shrink"));
+        }
+        Mapping::new(&self.file, self.len, ProtFlags::READ, MapFlags::SHARED)
+    }
+
     /// All of the file, to be read only. An error unless nobody can change it any more.
     pub(crate) fn map_sealed(&self) -> io::Result<SealedMapping> {
         if !self.is_sealed() {
@@ -175,7 +183,7 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    fn new(
+    pub(super) fn new(
         file: impl AsFd,
         len: usize,
         protection: ProtFlags,
@@ -188,6 +196,11 @@ impl Mapping {
         let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, protection, flags, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Mapping { start, len })
+    }
+
+    /// It is mapped elsewhere, or with another length, from now on.
+    pub(super) fn moved(&mut self, start: NonNull<u8>, len: usize) {
+        (self.start, self.len) = (start, len);
     }
 
     /// The address of the first byte, which begins a page.

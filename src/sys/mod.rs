@@ -1,11 +1,13 @@
 //! The only place that asks the operating system for anything but threads.
 //!
 //! Every system gets the number of processors that this process may use. What a pool of processes
-//! stands on is there for Linux only: shared memory (`memory`), the channel between two
+//! stands on is there for Linux only: shared memory (`memory`, `buffer`), the channel between two
 //! processes and the waiting for it (`link`), their lives and ends (`child`), what they may use
 //! (`limits`), and where a function is found in another process of the same executable
 //! (`image`, `initializers`). Nothing here knows what a pool or a task is.
 
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) mod buffer;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
@@ -21,6 +23,7 @@ pub(crate) mod memory;
 
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) use {
+    buffer::Buffer,
     link::{Bell, Link, wait_for},
     memory::{Key, Mapping, MemoryFile, SealedMapping},
 };

@@ -290,3 +290,59 @@ fn shuffled(length: usize) -> Vec<usize> {
     order.sort_by_key(|at| random.hash_one(at));
     order
 }
+
+/// One way to do work of any size.
+pub(crate) type Growing<'a, 'b> = (Side, &'static str, &'a mut (dyn FnMut(usize) + 'b));
+
+/// Prints what one unit of work costs by its size: so much for each, and no knee, if cost grows in
+/// proportion. Contestants take turns; the median of their rounds is shown, in nanoseconds.
+pub(crate) fn growth(
+    race: &Race<'_>,
+    title: &str,
+    sizes: &[usize],
+    contestants: &mut [Growing<'_, '_>],
+) {
+    /// How long the work of one size goes on, for each contestant, and how often at least and at most.
+    const LIMIT: f64 = 400e6;
+    const ROUNDS: std::ops::RangeInclusive<usize> = 7..=200;
+    if !race.options.is_test {
+        println!("\n{}  {title}", race.name);
+        print!("{:>12}", "size");
+        for (side, name, _) in contestants.iter() {
+            let mark = if *side == Side::Ours { "* " } else { "" };
+            print!(" {:>16}", format!("{mark}{name}"));
+        }
+        println!();
+    }
+    for &size in sizes {
+        let mut costs = vec![Vec::new(); contestants.len()];
+        let (least, most) = match race.options.rounds {
+            _ if race.options.is_test => (1, 1),
+            Some(rounds) => (rounds, rounds),
+            None => (*ROUNDS.start(), *ROUNDS.end()),
+        };
+        let begun = Instant::now();
+        // The first round warms up.
+        for round in 0..=most {
+            for at in shuffled(contestants.len()) {
+                let begun = Instant::now();
+                (contestants[at].2)(size);
+                if round > 0 {
+                    costs[at].push(begun.elapsed().as_nanos() as f64 / size as f64);
+                }
+            }
+            let spent = begun.elapsed().as_nanos() as f64;
+            if round >= least && spent > LIMIT * contestants.len() as f64 {
+                break;
+            }
+        }
+        if !race.options.is_test {
+            print!("{size:>12}");
+            costs.into_iter().for_each(|it| print!(" {:>16}", short(Spread::of(it).median)));
+            println!();
+        }
+    }
+    if race.options.is_test {
+        println!("{:5} {} contestants agree", race.name, contestants.len());
+    }
+}

@@ -55,6 +55,8 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("P4m", processes::lifetime::memory),
     ("P5e", processes::lifetime::error_after_death),
     ("P5", processes::lifetime::strength_after_death),
+    ("P6", processes::throughput::shared_table),
+    ("G3", processes::growth::of_payloads),
 ];
 
 fn main() {

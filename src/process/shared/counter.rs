@@ -1,6 +1,5 @@
 //! A number that tasks in all processes add to.
 
-use super::failure::noted;
 use super::word::Word;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
@@ -86,8 +85,6 @@ impl Serialize for SharedCounter {
 impl<'de> Deserialize<'de> for SharedCounter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (sent, ()) = Deserialize::deserialize(deserializer)?;
-        Word::receive(&sent, MARK)
-            .map(SharedCounter)
-            .map_err(|reason| noted(D::Error::custom, reason))
+        Word::receive(&sent, MARK).map(SharedCounter).map_err(D::Error::custom)
     }
 }

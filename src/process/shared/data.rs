@@ -1,6 +1,5 @@
 //! Shared data that nobody changes any more.
 
-use super::failure::noted;
 use super::plain::{Plain, bytes_of, numbers_of};
 use super::region::{Memory, Region, Sent};
 use crate::sync::Arc;
@@ -165,7 +164,7 @@ impl<T: Plain> Serialize for SharedData<T> {
 impl<'de, T: Plain> Deserialize<'de> for SharedData<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (sent, what) = Deserialize::deserialize(deserializer)?;
-        SharedData::receive(&sent, what).map_err(|reason| noted(D::Error::custom, reason))
+        SharedData::receive(&sent, what).map_err(D::Error::custom)
     }
 }
 
@@ -173,15 +172,13 @@ impl<'de, T: Plain> Deserialize<'de> for SharedData<T> {
 mod tests {
     use super::super::{SharedCounter, StopFlag, for_call};
     use super::*;
-    use crate::process::code::{decode, encode};
+    use crate::process::code::{decode, encoded};
     use proptest::prelude::*;
 
     /// As it travels, and what keeps it meanwhile.
     fn sent(value: &impl Serialize) -> (Vec<u8>, impl Sized) {
-        let mut bytes = Vec::new();
-        let (encoded, kept) = for_call(|| encode(value, &mut bytes));
-        encoded.unwrap();
-        (bytes, kept)
+        let (bytes, kept) = for_call(|| encoded(value));
+        (bytes.unwrap(), kept)
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! A request to stop that tasks in all processes can see.
 
-use super::failure::noted;
 use super::word::Word;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
@@ -85,6 +84,6 @@ impl Serialize for StopFlag {
 impl<'de> Deserialize<'de> for StopFlag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (sent, ()) = Deserialize::deserialize(deserializer)?;
-        Word::receive(&sent, MARK).map(StopFlag).map_err(|reason| noted(D::Error::custom, reason))
+        Word::receive(&sent, MARK).map(StopFlag).map_err(D::Error::custom)
     }
 }

@@ -3,7 +3,7 @@
 use super::region::{Region, Sent};
 use crate::sync::Arc;
 use crate::sys::Key;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// The shared memory that an encoded value refers to. As long as this exists, it can be decoded.
@@ -17,41 +17,32 @@ impl Kept {
 }
 
 /// What this thread encodes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Purpose {
+    /// Nothing that shared memory can be a part of.
+    Other,
     /// The argument of a call, or something else that goes to a worker.
-    Call(Kept),
+    Call,
     /// A result, which goes where the call came from.
     Result,
 }
 
 thread_local! {
-    static PURPOSE: RefCell<Option<Purpose>> = const { RefCell::new(None) };
+    static PURPOSE: Cell<Purpose> = const { Cell::new(Purpose::Other) };
+    /// What the call refers to that is being encoded.
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept(BTreeMap::new())) };
 }
 
 /// Encodes something that goes to a worker, and gives what has to be kept until it is not needed
 /// there any more.
 pub(in crate::process) fn for_call<R>(encode: impl FnOnce() -> R) -> (R, Kept) {
-    match within(Purpose::Call(Kept::default()), encode) {
-        (result, Some(Purpose::Call(kept))) => (result, kept),
-        (result, _) => (result, Kept::default()),
-    }
-}
-
-/// Encodes something that goes where a call came from.
-pub(in crate::process) fn for_result<R>(encode: impl FnOnce() -> R) -> R {
-    within(Purpose::Result, encode).0
-}
-
-/// Runs code of the user's, which may panic, and may begin to encode something else.
-fn within<R>(purpose: Purpose, encode: impl FnOnce() -> R) -> (R, Option<Purpose>) {
     /// Puts back what was there before.
-    struct Restore(Option<Option<Purpose>>);
+    struct Restore(Option<Kept>);
 
     impl Restore {
-        fn restore(&mut self) -> Option<Purpose> {
-            let before = self.0.take()?;
-            PURPOSE.try_with(|it| it.replace(before)).ok().flatten()
+        fn restore(&mut self) -> Kept {
+            let before = self.0.take();
+            before.and_then(|it| KEPT.try_with(|kept| kept.replace(it)).ok()).unwrap_or_default()
         }
     }
 
@@ -62,26 +53,50 @@ fn within<R>(purpose: Purpose, encode: impl FnOnce() -> R) -> (R, Option<Purpose
     }
 
     // A thread that is about to end has no such variable any more: then nothing can be sent.
-    let mut restore = Restore(PURPOSE.try_with(|it| it.replace(Some(purpose))).ok());
-    let result = encode();
+    let mut restore = Restore(KEPT.try_with(|it| it.replace(Kept::default())).ok());
+    let result = within(Purpose::Call, encode);
     (result, restore.restore())
+}
+
+/// Encodes something that goes where a call came from.
+pub(in crate::process) fn for_result<R>(encode: impl FnOnce() -> R) -> R {
+    within(Purpose::Result, encode)
+}
+
+/// Runs code of the user's, which may panic, and may begin to encode something else.
+fn within<R>(purpose: Purpose, encode: impl FnOnce() -> R) -> R {
+    struct Restore(Purpose);
+
+    impl Drop for Restore {
+        #[inline]
+        fn drop(&mut self) {
+            PURPOSE.set(self.0);
+        }
+    }
+
+    let _restore = Restore(PURPOSE.replace(purpose));
+    encode()
 }
 
 /// The reference to a region that is to be encoded here and now, if it may.
 pub(super) fn send(region: &Arc<Region>) -> Result<Sent, &'static str> {
-    let send = |purpose: &RefCell<Option<Purpose>>| match &mut *purpose.borrow_mut() {
-        Some(Purpose::Call(kept)) => {
-            kept.0.entry(region.key()).or_insert_with(|| Arc::clone(region));
-            Ok(region.here())
-        }
-        Some(Purpose::Result) => region.sender().ok_or(
+    match PURPOSE.get() {
+        Purpose::Call => KEPT
+            .try_with(|kept| {
+                let mut kept = kept.borrow_mut();
+                kept.0.entry(region.key()).or_insert_with(|| Arc::clone(region));
+                region.here()
+            })
+            .map_err(|_| "its thread is about to end"),
+        Purpose::Result => region.sender().ok_or(
             "shared memory that was created in a worker cannot be in its result; create it in the \
              process that owns the pool, and give it to the call",
         ),
-        None => Err("shared memory travels only with the calls of a pool of processes, as the \
-                     memory itself stays on this machine"),
-    };
-    PURPOSE.try_with(send).unwrap_or(Err("its thread is about to end"))
+        Purpose::Other => {
+            Err("shared memory travels only with the calls of a pool of processes, as \
+                               the memory itself stays on this machine")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -92,8 +107,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn encoded(value: &impl Serialize) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
-        crate::process::code::encode(value, &mut bytes).map(|()| bytes)
+        crate::process::code::encoded(value)
     }
 
     #[test]
@@ -147,7 +161,7 @@ mod tests {
             })
         }));
         assert!(panicked.is_err());
-        assert!(PURPOSE.with_borrow(Option::is_none));
+        assert!(matches!(PURPOSE.get(), Purpose::Other));
         assert!(encoded(&data).is_err());
     }
 }

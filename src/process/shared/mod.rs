@@ -37,7 +37,6 @@
 
 mod counter;
 mod data;
-mod failure;
 mod flag;
 mod kept;
 mod plain;
@@ -46,7 +45,6 @@ mod word;
 
 pub use counter::SharedCounter;
 pub use data::SharedData;
-pub(super) use failure::last_failure;
 pub use flag::StopFlag;
 pub(super) use kept::{Kept, for_call, for_result};
 pub use plain::Plain;

@@ -1,7 +1,6 @@
 //! The shared memory that this process has at the moment, and how it is found by those who are sent
 //! a reference to it.
 
-use super::failure::noted;
 use super::kept;
 use crate::sync::global::Mutex;
 use crate::sync::{Arc, Weak};
@@ -156,8 +155,7 @@ impl Region {
         rest: R,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let sent = kept::send(self)
-            .map_err(|reason| noted(serde::ser::Error::custom, reason.to_owned()))?;
+        let sent = kept::send(self).map_err(serde::ser::Error::custom)?;
         (sent, rest).serialize(serializer)
     }
 }

@@ -3,6 +3,7 @@
 //! [`peers`] holds what answers from another process, [`python`] speaks to a program in Python, and
 //! the other files hold the workloads.
 
+pub(crate) mod growth;
 pub(crate) mod latency;
 pub(crate) mod lifetime;
 mod peers;

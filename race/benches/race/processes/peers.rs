@@ -1,7 +1,7 @@
 //! What answers from another process, and the calls that are made there.
 
 use crate::machine::stay_on;
-use concurrent_futures::{Future, ProcessPoolExecutor};
+use concurrent_futures::{Future, ProcessPoolExecutor, SharedData};
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
 use procspawn::Pool;
 use rustix::process::{Signal, getpid, kill_process};
@@ -29,6 +29,18 @@ pub(crate) fn echo(bytes: ByteBuf) -> ByteBuf {
 
 pub(crate) fn stay(processors: Vec<usize>) {
     stay_on(&processors);
+}
+
+pub(crate) fn sum_of((table, from, to): (SharedData<u64>, u64, u64)) -> u64 {
+    table[from as usize..to as usize].iter().sum()
+}
+
+/// The memory of a process, of what it shares its part only, in KiB.
+pub(crate) fn memory_of(process: u32) -> u64 {
+    let smaps = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"));
+    let smaps = smaps.unwrap_or_default();
+    let line = smaps.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or_default()
 }
 
 /// The memory that this process has for itself, in KiB.

@@ -1,11 +1,13 @@
 //! Many calls, and large ones: P2 and P3.
 
 use super::peers::{
-    Ipc, Message, Pipe, echo, next, next_of_each, our_pool, procspawn_pool, procspawned, result,
+    Ipc, Message, Pipe, echo, memory_of, next, next_of_each, our_pool, procspawn_pool, procspawned,
+    result, sum_of,
 };
 use super::python;
 use crate::harness::{Race, Unit, Workload, ours, peer, reference};
 use crate::work::{WORKERS, in_order};
+use concurrent_futures::SharedData;
 use serde_bytes::ByteBuf;
 use std::hint::black_box;
 use std::thread;
@@ -172,4 +174,43 @@ pub(crate) fn echo_1_mib(race: &Race<'_>) {
 
 pub(crate) fn echo_64_mib(race: &Race<'_>) {
     echoes::<{ 64 << 20 }>(race, "64 MiB to a process and back", 1, 7);
+}
+
+// ---- P6 -------------------------------------------------------------------------------------
+
+/// A table that two workers read at the same time, each one half; and one thread of this process, all.
+pub(crate) fn shared_table(race: &Race<'_>) {
+    let workload = Workload {
+        title: "the sum of a shared table of 1 GiB, by two workers; the cost of a word",
+        unit: Unit::Time,
+        count: race.size(1 << 27, 1 << 10),
+        rounds: 7,
+        expected: |words| words * (words - 1) / 2,
+    };
+    let numbers: Vec<u64> = (0..workload.count).collect();
+    let table = SharedData::new(&numbers).expect("there is memory");
+    drop(numbers);
+    let pool = our_pool(WORKERS);
+    let of_workers = |words: u64| {
+        let half = words / 2;
+        let halves = [(table.clone(), 0, half), (table.clone(), half, words)];
+        halves.map(|it| pool.submit(sum_of, it)).into_iter().map(result).sum()
+    };
+    let contestants = vec![
+        ours("SharedData, two workers", of_workers),
+        reference("a slice, two threads", |words| {
+            let (first, second) = table[..words as usize].split_at(words as usize / 2);
+            thread::scope(|scope| {
+                let first = scope.spawn(|| first.iter().sum::<u64>());
+                second.iter().sum::<u64>() + first.join().expect("it does not panic")
+            })
+        }),
+        reference("a slice, one thread", |words| table[..words as usize].iter().sum()),
+    ];
+    race.run(workload, contestants);
+    if !race.options.is_test {
+        let workers = pool.workers().into_iter().filter_map(|it| it.process_id);
+        let memory: u64 = workers.chain([std::process::id()]).map(memory_of).sum();
+        println!("  memory of this process and its workers: {} MiB", memory >> 10);
+    }
 }
