@@ -43,15 +43,16 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
         let ask = || task::advise(task, deadline.is_none());
         is_imminent(deadline.flatten()) || matches!(advice.get_or_init(ask), Advice::Sleep)
     };
-    let is_there = || {
-        if let Some(Advice::Attend(attendance)) = advice.get() {
-            attendance.look();
-        }
-        reached(task.snapshot())
+    let is_there = || match advice.get() {
+        Some(Advice::Attend(attendance)) if attendance.look() => true,
+        _ => reached(task.snapshot()),
     };
-    let awake = SPIN.with(|spin| spin.until(is_there, is_unwelcome));
+    let asleep = SPIN.with(|spin| spin.until(is_there, is_unwelcome)).err();
+    // What it has found is told now.
     drop(advice);
-    let Err(asleep) = awake else { return true };
+    if asleep.is_none() && reached(task.snapshot()) {
+        return true;
+    }
     // The thread may be ending, and this thread-local gone: then it waits at a place of its own.
     let parker = PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
     let observer: Arc<dyn Observer> = parker.clone();
@@ -71,7 +72,9 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
         }
         true
     });
-    SPIN.with(|spin| spin.slept(asleep));
+    if let Some(asleep) = asleep {
+        SPIN.with(|spin| spin.slept(asleep));
+    }
     is_reached
 }
 

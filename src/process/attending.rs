@@ -5,34 +5,45 @@
 //! short time for which a waiting thread does not sleep, and tells the worker that nobody has to be
 //! rung for: see [`outcomes`](super::outcomes).
 //!
-//! Who takes outcomes out of the memory holds the lock of the line's reader until they are in the books.
-//! So the thread beside the worker, which looks once more after the worker's end, finds the call
-//! either in the memory or in the books. And from then on until its future has been told, the pool
-//! counts this thread, so that it is not gone before.
+//! # What it does with what it finds
+//!
+//! It books all of it. But it ends one future only, its own, and that only if nobody else waits for it:
+//! this runs no callback, which might hold the thread up, or wait for just this thread. It does so when it
+//! attends no more, for to decode the outcome is the user's code as well, and may wait for the next call
+//! of this worker. All other futures it leaves to the thread beside the worker.
+//!
+//! Who takes outcomes out of the memory holds the lock of the line's reader until they are in the books,
+//! and left to the line. So the thread beside the worker, which looks once more after the worker's end,
+//! finds each call in the memory, or its future among those that it is to end. Its own future this thread
+//! ends later, and the pool counts it until then, so as not to be gone before.
 
 use super::frame::{FrameReader, Kind, Violation};
 use super::job::Finished;
 use super::line::Line;
+use super::machine::TaskId;
 use super::pool::{Cause, Pool, Returned};
 use super::serving::{UNKNOWN, done};
 use crate::sync::Arc;
-use crate::task::{Attendance, TaskRef};
+use crate::task::{self, Attendance, TaskRef};
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 pub(super) struct Attending {
     pool: Arc<Pool>,
     line: Arc<Line>,
+    awaited: TaskId,
+    found: Cell<Option<Finished>>,
 }
 
 impl Attending {
     /// None if the task is not likely to come back soon, or somebody attends already.
     pub(super) fn begin(pool: Arc<Pool>, task: &TaskRef) -> Option<Attending> {
+        let awaited = task.address();
         let line = {
             let state = pool.state.lock();
-            let id = task.address();
-            let (worker, _) = state.machine.sent(id)?;
+            let (worker, _) = state.machine.sent(awaited)?;
             // One with a limit is announced by the worker, which takes its time.
-            let is_limited = state.machine.job(id)?.is_limited();
+            let is_limited = state.machine.job(awaited)?.is_limited();
             let is_soon = state.machine.is_quick(worker) && !state.machine.has_ahead(worker);
             if is_limited || !is_soon {
                 return None;
@@ -40,27 +51,36 @@ impl Attending {
             Arc::clone(state.lines.get(&worker)?)
         };
         let begins = line.attend();
-        begins.then(|| Attending { pool, line })
+        begins.then(|| Attending { pool, line, awaited, found: Cell::new(None) })
     }
 
-    /// Books what has come, and ends its futures.
-    fn bring(&self) -> Result<(), Violation> {
+    /// Books what has come, and sees that its futures are ended. Whether its own has come.
+    fn bring(&self) -> (bool, Result<(), Violation>) {
         let mut reader = self.line.ring_reader.lock();
         let outcome = self.line.take_outcomes(&mut reader);
         let mut returned = Vec::new();
         let outcome = outcome.and_then(|_| read(&self.line, &mut reader, &mut returned));
         if returned.is_empty() {
-            return outcome;
+            return (false, outcome);
         }
         let mut finished = VecDeque::new();
         let (are_known, mut state) = self.pool.book_all(&self.line, returned, &mut finished);
-        state.relieved += 1;
-        let effects = self.pool.decide_all(state, &Cause::Other);
+        let is_own = |it: &Finished| {
+            let task = it.job.task();
+            task.address() == self.awaited && !task.snapshot().is_waited()
+        };
+        let own = finished.iter().position(is_own).and_then(|at| finished.remove(at));
+        let has_found = own.is_some();
+        if has_found {
+            self.found.set(own);
+            state.relieved += 1;
+        }
+        let mut effects = self.pool.decide_all(state, &Cause::Other);
+        self.pool.put_off(&mut effects, &mut finished);
+        self.line.leave_to_its_thread(finished);
         drop(reader);
         self.pool.carry_out(effects);
-        finished.into_iter().for_each(Finished::conclude);
-        self.pool.leave();
-        if are_known { outcome } else { Err(UNKNOWN) }
+        (has_found, if are_known { outcome } else { Err(UNKNOWN) })
     }
 }
 
@@ -75,13 +95,15 @@ fn read(line: &Line, reader: &mut FrameReader, into: &mut Vec<Returned>) -> Resu
 }
 
 impl Attendance for Attending {
-    fn look(&self) {
+    fn look(&self) -> bool {
         if self.line.page.outcomes().len().is_ok_and(|it| it == 0) {
-            return;
+            return false;
         }
-        if let Err(violation) = self.bring() {
+        let (has_found, outcome) = self.bring();
+        if let Err(violation) = outcome {
             self.pool.accuse(&self.line, violation.to_string());
         }
+        has_found
     }
 }
 
@@ -91,5 +113,9 @@ impl Drop for Attending {
         // What the worker has put in meanwhile it has not rung for.
         self.look();
         self.line.end_attendance();
+        if let Some(own) = self.found.take() {
+            task::on_behalf_of(self.pool.id, || own.conclude());
+            self.pool.leave();
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! user's, see [`Effects`].
 
 use super::frame::Kind;
-use super::job::Job;
+use super::job::{Finished, How, Job};
 use super::line::Line;
 use super::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
 use super::message::CallHead;
@@ -194,6 +194,14 @@ impl Pool {
             line.mind();
         }
         effects.flush(line);
+    }
+
+    /// Leaves the futures that are to be ended to somebody else.
+    pub(super) fn put_off(&self, effects: &mut Effects, into: &mut VecDeque<Finished>) {
+        for (mut job, kind) in effects.over.drain(..) {
+            self.forget_alarms(&mut job);
+            into.push_back(Finished { job, how: How::Failed(kind) });
+        }
     }
 
     pub(super) fn carry_out(&self, mut effects: Effects) {

@@ -111,21 +111,28 @@ impl Drop for Lent {
     }
 }
 
-/// A job that has come back, and whose future is still to be told.
+/// A job that is over, and whose future is still to be told.
 pub(super) struct Finished {
     pub(super) job: Job,
-    pub(super) outcome: Outcome,
-    pub(super) reply: Reply,
+    pub(super) how: How,
+}
+
+pub(super) enum How {
+    Returned(Outcome, Reply),
+    Failed(TaskErrorKind),
 }
 
 impl Finished {
     /// Ends the future. Runs code of the user's.
     pub(super) fn conclude(mut self) {
-        match self.reply {
-            Reply::Body(body, begin) => {
-                self.job.conclude(self.outcome, &Arrived::Here(&body[begin..]));
+        match self.how {
+            How::Returned(outcome, Reply::Body(body, begin)) => {
+                self.job.conclude(outcome, &Arrived::Here(&body[begin..]));
             }
-            Reply::Lent(lent) => self.job.conclude(self.outcome, &lent.arrived),
+            How::Returned(outcome, Reply::Lent(lent)) => {
+                self.job.conclude(outcome, &lent.arrived);
+            }
+            How::Failed(kind) => self.job.fail(kind),
         }
     }
 }

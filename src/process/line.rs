@@ -59,21 +59,26 @@ impl Outbox {
         }
     }
 
-    fn write(&mut self, inbox: &Inbox) {
+    /// Whether anything was put in.
+    fn write(&mut self, inbox: &Inbox) -> bool {
+        let mut has_put = false;
         while let Some(first) = self.pieces.front_mut() {
             let bytes = &first.bytes()[self.written..];
             let count = inbox.put(bytes);
+            has_put |= count > 0;
             if count < bytes.len() {
                 self.written += count;
-                return;
+                return has_put;
             }
             self.written = 0;
             // Its memory is used again.
             if let (1, Some(Piece::Own(last))) = (self.pieces.len(), self.pieces.front_mut()) {
-                return last.clear();
+                last.clear();
+                break;
             }
             self.pieces.pop_front();
         }
+        has_put
     }
 }
 
@@ -189,8 +194,10 @@ impl Line {
     /// Writes what there is room for, and wakes the worker if it sleeps. The rest is written when the
     /// worker has made room, by the line's own thread, which is then rung for.
     pub(super) fn flush(&self) {
-        self.outbox.lock().write(self.page.inbox());
-        self.page.inbox().wake();
+        let has_put = self.outbox.lock().write(self.page.inbox());
+        if has_put {
+            self.page.inbox().wake();
+        }
     }
 
     // ---- reading ----------------------------------------------------------------------------
@@ -270,6 +277,14 @@ impl Line {
     pub(super) fn end_attendance(&self) {
         // ORDERING: release pairs with the acquire in `attend`.
         self.attended.store(0, Ordering::Release);
+    }
+
+    /// Leaves futures that are to be told to the line's thread.
+    pub(super) fn leave_to_its_thread(&self, finished: VecDeque<Finished>) {
+        if !finished.is_empty() {
+            self.finished.lock().extend(finished);
+            self.bell.ring();
+        }
     }
 
     // ---- silence ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 //! [`effects`](super::effects).
 
 use super::attending::Attending;
-use super::job::{Finished, Job, Reply};
+use super::job::{Finished, How, Job, Reply};
 use super::line::Line;
 use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
 use super::message::{DoneHead, Outcome};
@@ -370,7 +370,7 @@ impl Pool {
             Outcome::Cancelled => state.cancelled += 1,
             _ => state.failed += 1,
         }
-        finished.push_back(Finished { job, outcome, reply });
+        finished.push_back(Finished { job, how: How::Returned(outcome, reply) });
         true
     }
 

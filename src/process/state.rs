@@ -17,7 +17,8 @@ pub(super) struct State {
     pub(super) broken: Option<BrokenCause>,
     /// Why the last process could not be started.
     pub(super) refused: Option<Arc<std::io::Error>>,
-    /// How many threads have handed their line on, and are still in the callback that they run.
+    /// How many threads have handed their line on, and are still in the callback that they run; or end
+    /// the future that they have waited for.
     pub(super) relieved: usize,
     pub(super) finished: usize,
     pub(super) failed: usize,

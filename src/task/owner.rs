@@ -52,8 +52,9 @@ pub(crate) enum Advice {
 
 /// What a thread does for the task that it waits for, as long as it has not fallen asleep.
 pub(crate) trait Attendance {
-    /// Does what there is to do, if anything. May run callbacks of the awaited task.
-    fn look(&self);
+    /// Does what there is to do, if anything. True if the task is about to end: it does when this value
+    /// is dropped, if it has not before.
+    fn look(&self) -> bool;
 }
 
 /// The number of a pool; zero for a task that belongs to none. It is odd if the pool lets callers

@@ -88,10 +88,9 @@ pub(super) fn hand_over() {
     let owner = host_owner();
     for series in at {
         let its_own = Arc::clone(&series);
-        let stand_in = move || {
-            set_host(owner.map(|owner| Rc::new(StandIn(owner)) as Rc<dyn Host>));
-            its_own.go_on();
-            set_host(None);
+        let stand_in = move || match owner {
+            Some(owner) => on_behalf_of(owner, || its_own.go_on()),
+            None => its_own.go_on(),
         };
         match thread::spawn("stand-in".to_owned(), None, stand_in) {
             Ok(stand_in) => series.stand_ins.lock().push(stand_in),
@@ -101,8 +100,15 @@ pub(super) fn hand_over() {
     }
 }
 
-/// A thread on behalf of one of a pool's own, which waits for it: so it must not wait for the end of
-/// that pool either.
+/// Does what one of a pool's own threads would do, which the pool's end waits for: so `work`, whose
+/// panics end here, must not wait for that end. For a thread that belongs to no pool.
+pub(crate) fn on_behalf_of(owner: OwnerId, work: impl FnOnce()) {
+    set_host(Some(Rc::new(StandIn(owner))));
+    contain(work);
+    set_host(None);
+}
+
+/// A thread on behalf of one of a pool's own.
 struct StandIn(OwnerId);
 
 impl Host for StandIn {
