@@ -1,6 +1,7 @@
 //! Every way to end a pool.
 
 use super::ProcessPoolHandle;
+use super::pool::Pool;
 use crate::executor::ShutdownReport;
 use crate::sync::deadline_after;
 use std::time::Duration;
@@ -130,5 +131,33 @@ impl<S: 'static> ProcessPoolHandle<S> {
     pub fn kill_workers(&self) {
         self.pool().close(true);
         self.pool().end_all(true);
+    }
+}
+
+impl Pool {
+    /// Stops taking tasks. With `cancel`, what has not begun is cancelled, on this thread.
+    pub(super) fn close(&self, cancel: bool) {
+        let mut state = self.state.lock();
+        state.machine.close(cancel);
+        self.act(state);
+        if let Some(bound) = &self.bound {
+            bound.close();
+        }
+    }
+
+    /// Ends all processes.
+    pub(super) fn end_all(&self, hard: bool) {
+        let mut state = self.state.lock();
+        state.machine.end_all(hard);
+        self.act(state);
+    }
+
+    /// Asks all running tasks to stop, and ends their processes if they do not.
+    pub(super) fn stop_all(&self) {
+        let mut state = self.state.lock();
+        for task in Vec::from_iter(state.machine.all_sent()) {
+            state.machine.stop(task);
+        }
+        self.act(state);
     }
 }

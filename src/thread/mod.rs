@@ -17,6 +17,8 @@ mod shutdown;
 mod worker;
 
 #[cfg(all(test, concurrent_futures_loom))]
+mod bound_model_tests;
+#[cfg(all(test, concurrent_futures_loom))]
 mod fork_model_tests;
 #[cfg(all(test, concurrent_futures_loom))]
 mod model_tests;
