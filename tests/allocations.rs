@@ -427,6 +427,8 @@ fn a_scope_lets_go_of_its_tasks_when_it_ends() {
     let executor = lifo();
     let scope = || executor.scope(|scope| (0..31).for_each(|n| drop(scope.spawn(move || n))));
     scope();
+    // A worker that sleeps for the first time enters a list, which allocates.
+    eventually(|| executor.stats().idle == 1);
     let before = LIVE.load(Ordering::SeqCst);
     (0..10).for_each(|_| scope());
     // The worker may still have the last task in its hands.

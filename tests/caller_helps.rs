@@ -1,5 +1,8 @@
 //! A caller that runs the task it waits for.
 
+mod common;
+
+use common::eventually;
 use concurrent_futures::{
     ReturnWhen, TaskOptions, ThreadPoolExecutor, cancellation_requested, current_label, wait,
 };
@@ -208,6 +211,8 @@ fn a_shutdown_waits_for_what_a_caller_runs() {
     let caller = thread::spawn(move || future.result());
     has_started.recv().unwrap();
     drop(gate);
+    // The worker's own task is over a moment later.
+    eventually(|| executor.stats().running == 1);
     let report = executor.shutdown_timeout(Duration::from_millis(1), Duration::ZERO);
     assert_eq!(report.running, 1);
     release.send(()).unwrap();
