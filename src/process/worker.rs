@@ -1,9 +1,9 @@
 //! The worker: what this executable is when it was started by a pool.
 //!
-//! It reads calls from its link, claims each before it begins it (see [`slots`](super::slots)), and
-//! puts its outcome into the memory that it shares with its parent, or sends it, before it claims the next, so that a death costs one
-//! call and no other. A
-//! thread beside it watches for the end of the parent, and then ends the whole process group.
+//! It takes calls out of its [`inbox`](super::inbox), claims each before it begins it (see
+//! [`slots`](super::slots)), and puts its outcome into the memory that it shares with its parent, or
+//! sends it, before it claims the next, so that a death costs one call and no other. A thread beside it
+//! watches for the end of the parent, and then ends the whole process group.
 
 use super::bootstrap::Mark;
 use super::code::{self, Fault};

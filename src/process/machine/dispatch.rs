@@ -1,8 +1,9 @@
 //! What follows from what has happened: who gets which task, who is started, and who leaves.
 
-use super::task::Task;
+use super::task::{Task, TaskId};
 use super::worker::{Stage, Worker, WorkerId};
 use super::{Action, Machine, Phase};
+use crate::process::slots::Ticket;
 
 impl<J> Machine<J> {
     /// Looks at the whole, when nothing is left to be done: see the argument of the
@@ -98,28 +99,23 @@ impl<J> Machine<J> {
     /// Takes back the calls that a worker would begin next, behind the one that it is at.
     fn withdraw_next(&mut self, worker: WorkerId, most: usize) {
         let Some(it) = self.workers.get(&worker) else { return };
-        let lent = it.sent.iter().skip(1).filter(|(_, task)| self.lent(*task).is_some());
-        let actions: Vec<Action<J>> = lent
-            .take(most)
-            .map(|(ticket, task)| Action::TakeBack { task: *task, worker, ticket: *ticket })
-            .collect();
-        self.actions.extend(actions);
+        let next = it.sent.iter().skip(1).copied();
+        self.take_back(
+            worker,
+            next.filter(|(_, task)| self.lent(*task).is_some()).take(most).collect(),
+        );
     }
 
-    /// Takes back from a worker what it has not begun.
+    /// Takes back from a worker what it has not begun, the last call first.
     pub(super) fn withdraw_from(&mut self, worker: WorkerId) {
-        self.withdraw_last(worker, usize::MAX);
+        let Some(it) = self.workers.get(&worker) else { return };
+        let all = it.sent.iter().rev().copied();
+        self.take_back(worker, all.filter(|(_, task)| self.lent(*task).is_some()).collect());
     }
 
-    /// The same, for the last `most` calls only.
-    fn withdraw_last(&mut self, worker: WorkerId, most: usize) {
-        let Some(it) = self.workers.get(&worker) else { return };
-        let lent = it.sent.iter().rev().filter(|(_, task)| self.lent(*task).is_some());
-        let actions: Vec<Action<J>> = lent
-            .take(most)
-            .map(|(ticket, task)| Action::TakeBack { task: *task, worker, ticket: *ticket })
-            .collect();
-        self.actions.extend(actions);
+    fn take_back(&mut self, worker: WorkerId, calls: Vec<(Ticket, TaskId)>) {
+        let action = |(ticket, task)| Action::TakeBack { task, worker, ticket };
+        self.actions.extend(calls.into_iter().map(action));
     }
 
     /// Sees that somebody comes for each task that waits, as far as there may be so many workers.

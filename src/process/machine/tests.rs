@@ -133,6 +133,32 @@ fn an_idle_worker_gets_what_lies_ready_elsewhere() {
 }
 
 #[test]
+fn an_idle_worker_gets_what_would_begin_next_elsewhere() {
+    let mut world = world(plain(), 2);
+    // So that it is known that calls are short, and several are sent ahead.
+    for _ in 0..16 {
+        submit(&mut world);
+    }
+    world.rest();
+    let tasks: Vec<TaskId> = (0..6).map(|_| submit(&mut world)).collect();
+    let (one, two) = (first(&world), world.worker(1).unwrap());
+    world.receive(one);
+    for _ in 0..3 {
+        while world.running(two).is_none() {
+            world.receive(two);
+        }
+        finish(&mut world, two);
+    }
+    while world.running(two).is_none() {
+        world.receive(two);
+    }
+    let begun = [world.running(one), world.running(two)];
+    assert!(begun.contains(&Some(tasks[0])) || begun.contains(&Some(tasks[1])));
+    assert!(begun.contains(&Some(tasks[2])) || begun.contains(&Some(tasks[3])), "{begun:?}");
+    end(world);
+}
+
+#[test]
 fn what_lies_ready_is_shared_after_the_pool_was_closed() {
     let mut world = world(plain(), 2);
     for _ in 0..4 {
