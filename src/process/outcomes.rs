@@ -41,7 +41,7 @@ use std::time::Duration;
 pub(super) const LONG: Duration = Duration::from_millis(5);
 
 /// The parent looks this time after it has heard something.
-pub(super) const FIRST_LOOK: Duration = Duration::from_millis(1);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(2);
 
 /// After this time without a word, what lies ready behind a worker's call is taken back.
 pub(super) const SILENCE: Duration = Duration::from_millis(20);
