@@ -9,8 +9,9 @@ use super::loans::Loans;
 use super::outcomes::Outcomes;
 use super::ring::{CAPACITY, Ring};
 use super::slots::{Slots, Ticket};
+use crate::queue::{Order, Queue, Tour};
 use crate::sync::explore::{Counter, Letter, explore, spawn};
-use crate::sync::{Arc, Channel, Mutex, UnsafeCell, Weak};
+use crate::sync::{Arc, Mutex, UnsafeCell, Weak};
 use crate::task::{self, Cancelled, Handle, Owner, OwnerId, Producer, TaskRef};
 
 const fn ticket(number: u32) -> Ticket {
@@ -46,12 +47,12 @@ fn claim_against_take_back() {
 fn slot_used_again_while_an_older_call_is_read() {
     explore(3, || {
         let slots = Arc::new(Slots::new());
-        let inbox = Arc::new(Channel::new());
+        let inbox = Arc::new(Queue::new(Order::Fifo, 0));
         let runs = [Counter::new(), Counter::new()];
         let work = {
             let (slots, inbox, runs) = (Arc::clone(&slots), Arc::clone(&inbox), runs.clone());
             move || {
-                while let Some(number) = inbox.pop() {
+                while let Some(number) = inbox.pop(&mut Tour::default()) {
                     if slots.claim(ticket(number)) {
                         runs[number as usize - 1].add();
                     }
@@ -60,7 +61,7 @@ fn slot_used_again_while_an_older_call_is_read() {
         };
         let send = |number| {
             slots.offer(ticket(number));
-            inbox.push(number);
+            inbox.push(number, 0, None);
         };
         send(1);
         let worker = spawn(work.clone());
@@ -125,7 +126,7 @@ fn stop_against_the_next_call_in_the_slot() {
 /// A pool with one task, which does in few words what the pool of processes does.
 struct Yard {
     slots: Slots,
-    inbox: Channel<Ticket>,
+    inbox: Queue<Ticket>,
     runs: Counter,
     desk: Mutex<Desk>,
 }
@@ -143,7 +144,7 @@ impl Yard {
     fn new() -> (Arc<Yard>, OwnerId, Handle<u32>) {
         let yard = Arc::new(Yard {
             slots: Slots::new(),
-            inbox: Channel::new(),
+            inbox: Queue::new(Order::Fifo, 0),
             runs: Counter::new(),
             desk: Mutex::new(Desk { job: None, lent: None, is_queued: true, sent: 0 }),
         });
@@ -168,7 +169,7 @@ impl Yard {
         let ticket = ticket(desk.sent);
         desk.lent = Some(ticket);
         self.slots.offer(ticket);
-        self.inbox.push(ticket);
+        self.inbox.push(ticket, 0, None);
     }
 
     /// Takes the call back to send it once more, as for an idle worker.
@@ -186,7 +187,7 @@ impl Yard {
 
     /// The worker, and the thread beside it that takes its results.
     fn work(&self) {
-        while let Some(ticket) = self.inbox.pop() {
+        while let Some(ticket) = self.inbox.pop(&mut Tour::default()) {
             if self.slots.claim(ticket) {
                 self.runs.add();
                 let mut desk = self.desk.lock();
@@ -383,7 +384,8 @@ fn memory_is_written_again_when_it_was_given_back() {
     unsafe impl Sync for Memory {}
 
     explore(None, || {
-        let shared = Arc::new((Loans::new(), Memory(UnsafeCell::new(0)), Channel::new()));
+        let shared =
+            Arc::new((Loans::new(), Memory(UnsafeCell::new(0)), Queue::new(Order::Fifo, 0)));
         let worker = {
             let shared = Arc::clone(&shared);
             spawn(move || {
@@ -394,12 +396,12 @@ fn memory_is_written_again_when_it_was_given_back() {
                     }
                     memory.0.with_mut(|_| ());
                     loans.lend(0);
-                    link.push(());
+                    link.push((), 0, None);
                 }
             })
         };
         let (loans, memory, link) = &*shared;
-        if link.pop().is_some() {
+        if link.pop(&mut Tour::default()).is_some() {
             memory.0.with(|_| ());
             loans.give_back(0);
         }

@@ -1,29 +1,25 @@
 //! The primitives that everything above is built from.
 //!
-//! This folder is the only place that names `std::sync`'s atomics, `parking_lot`,
-//! `crossbeam-channel` or `loom`. An ordinary build takes them from `real`; a build with
-//! `--cfg concurrent_futures_loom` takes the same names from `model`, so that the very code
-//! that users run is what the model checker explores. Two things are the same in both builds and
+//! This folder is the only place that names `std::sync`'s atomics, `parking_lot` or `loom`. An
+//! ordinary build takes them from `real`; a build with `--cfg concurrent_futures_loom` takes the
+//! same names from `model`, so that the very code that users run is what the model checker explores. Two things are the same in both builds and
 //! not modelled: `Arc` (a counter whose protocol is the standard library's business) and the
 //! clock, which no protocol here decides by.
 //!
 //! On top of either side stand the [`Parker`], with which a thread sleeps, [`Spin`], which keeps it
-//! awake for a moment before, the [`Channel`] that carries tasks, and the [`Timer`], which does
-//! something at a given time.
+//! awake for a moment before, and the [`Timer`], which does something at a given time.
 
 #[cfg(not(concurrent_futures_loom))]
 mod real;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) use real::Futex;
 #[cfg(not(concurrent_futures_loom))]
-pub(crate) use real::{Channel, Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
+pub(crate) use real::{Condvar, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
 
 #[cfg(concurrent_futures_loom)]
 mod model;
 #[cfg(concurrent_futures_loom)]
-pub(crate) use model::{
-    Channel, Condvar, Futex, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread,
-};
+pub(crate) use model::{Condvar, Futex, Mutex, MutexGuard, Tracked, UnsafeCell, atomic, thread};
 
 #[cfg(all(test, concurrent_futures_loom))]
 pub(crate) mod explore;

@@ -1,8 +1,6 @@
 //! The primitives of a model build: loom's, with the same methods as in [`real`](super).
 //!
-//! Timed waits never time out here, and the channel is deliberately no kinder than the real one:
-//! its length is a relaxed atomic outside the lock, so that a missing fence is not hidden by the
-//! lock's own synchronisation.
+//! Timed waits never time out here.
 
 pub(crate) mod atomic {
     //! Loom's atomics, with a turnstile before each access.
@@ -196,45 +194,6 @@ impl<T> Drop for UnsafeCell<T> {
         if !std::thread::panicking() {
             self.0.with_mut(|_| ());
         }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Channel<T> {
-    entries: Mutex<std::collections::VecDeque<T>>,
-    length: atomic::AtomicUsize,
-}
-
-impl<T> Channel<T> {
-    pub(crate) fn new() -> Self {
-        Channel {
-            entries: Mutex::new(std::collections::VecDeque::new()),
-            length: atomic::AtomicUsize::new(0),
-        }
-    }
-
-    pub(crate) fn push(&self, value: T) {
-        let mut entries = self.entries.lock();
-        entries.push_back(value);
-        // ORDERING: relaxed, deliberately, here and below: see the head of this file.
-        self.length.store(entries.len(), atomic::Ordering::Relaxed);
-    }
-
-    pub(crate) fn pop(&self) -> Option<T> {
-        // ORDERING: relaxed, as in `push`.
-        if self.length.load(atomic::Ordering::Relaxed) == 0 {
-            return None;
-        }
-        let mut entries = self.entries.lock();
-        let value = entries.pop_front();
-        // ORDERING: relaxed, as in `push`.
-        self.length.store(entries.len(), atomic::Ordering::Relaxed);
-        value
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        // ORDERING: relaxed, as in `push`.
-        self.length.load(atomic::Ordering::Relaxed)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The primitives of an ordinary build: the standard library, `parking_lot` and
-//! `crossbeam-channel`, behind the few methods that the model offers as well.
+//! The primitives of an ordinary build: the standard library and `parking_lot`, behind the few methods
+//! that the model offers as well.
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -150,37 +150,6 @@ impl<T> UnsafeCell<T> {
     /// Lends the pointer for writing.
     pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
         write(self.0.get())
-    }
-}
-
-/// An unbounded queue for many producers and many consumers, first in, first out.
-///
-/// Only the operations of `crossbeam_channel` that never block are used: sleeping and waking is
-/// the pool's own protocol.
-#[derive(Debug)]
-pub(crate) struct Channel<T> {
-    sender: crossbeam_channel::Sender<T>,
-    receiver: crossbeam_channel::Receiver<T>,
-}
-
-impl<T> Channel<T> {
-    pub(crate) fn new() -> Self {
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        Channel { sender, receiver }
-    }
-
-    pub(crate) fn push(&self, value: T) {
-        // The channel cannot be closed: both of its ends live in `self`.
-        let sent = self.sender.send(value);
-        debug_assert!(sent.is_ok());
-    }
-
-    pub(crate) fn pop(&self) -> Option<T> {
-        self.receiver.try_recv().ok()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.receiver.len()
     }
 }
 

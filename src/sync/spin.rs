@@ -73,7 +73,7 @@ impl Spin {
         is_there: impl Fn() -> bool,
         is_unwelcome: impl FnOnce() -> bool,
     ) -> Result<(), Asleep> {
-        if cfg!(concurrent_futures_loom) || self.expected.get() > WORTH_IT || is_unwelcome() {
+        if !self.is_worth_it() || is_unwelcome() {
             return Err(Asleep { since: Instant::now(), has_looked: false });
         }
         if !self.shares_processor.get() && look(LOOKS, &is_there) {
@@ -96,6 +96,16 @@ impl Spin {
             }
             begun = Instant::now();
         }
+    }
+
+    /// Whether waits have been short lately.
+    pub(crate) fn is_worth_it(&self) -> bool {
+        !cfg!(concurrent_futures_loom) && self.expected.get() <= WORTH_IT
+    }
+
+    /// The thread has slept for a time that it chose, and what it waits for was there by then, or not.
+    pub(crate) fn dozed(&self, is_there: bool) {
+        self.learn(if is_there { WORTH_IT / 2 } else { LONG });
     }
 
     /// What was waited for is there, after the thread has slept.

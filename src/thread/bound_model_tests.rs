@@ -4,20 +4,22 @@ use super::ThreadPoolExecutor;
 use super::crew::Crew;
 use crate::executor::{Admission, Bound, Patience, WhenFull};
 use crate::future::Promise;
+use crate::queue::{Order, Queue, Tour};
 use crate::sync::explore::{explore, spawn};
-use crate::sync::{Arc, Channel, Parker};
+use crate::sync::{Arc, Parker};
 
 /// Two submitters want the only place, while a worker takes out whatever is in: both get in, one
 /// after the other, and there are never two.
 #[test]
 fn two_submitters_and_one_place() {
     explore(2, || {
-        let shared = Arc::new((Bound::new(1, WhenFull::Block), Channel::new(), Parker::new()));
-        let submit = |shared: &(Bound, Channel<()>, Parker)| {
+        let shared =
+            Arc::new((Bound::new(1, WhenFull::Block), Queue::new(Order::Fifo, 0), Parker::new()));
+        let submit = |shared: &(Bound, Queue<()>, Parker)| {
             let (bound, queue, pushed) = shared;
             let push = || {
                 assert_eq!(queue.len(), 0);
-                queue.push(());
+                queue.push((), 0, None);
                 true
             };
             let admission = bound.admit(Patience::Policy, || false, push);
@@ -31,7 +33,7 @@ fn two_submitters_and_one_place() {
             let (bound, queue, pushed) = &*theirs;
             let mut left = 2;
             while left > 0 {
-                if queue.pop().is_some() {
+                if queue.pop(&mut Tour::default()).is_some() {
                     left -= 1;
                     bound.release(1);
                 } else {

@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 10] = [
 ];
 
 /// Paths that only `sync` may name.
-const PRIMITIVES: [&str; 12] = [
+const PRIMITIVES: [&str; 11] = [
     "std::sync",
     "core::sync",
     "alloc::sync",
@@ -30,7 +30,6 @@ const PRIMITIVES: [&str; 12] = [
     "std::thread::scope",
     "std::thread::sleep",
     "parking_lot",
-    "crossbeam_channel",
     "loom",
 ];
 

@@ -8,6 +8,7 @@ mod attending;
 mod blocking;
 mod bounded_queue;
 mod chains;
+mod dozing;
 mod helping;
 mod initializer;
 mod leaks;
