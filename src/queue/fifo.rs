@@ -91,6 +91,13 @@ impl<T> Fifo<T> {
             .or_else(|| (0..self.lanes().len()).find_map(|at| self.pop_lane(own + at)))
     }
 
+    /// Takes the newest entry out of a lane, if it is the one that is sought.
+    pub(super) fn pop_newest(&self, lane: Lane, is_sought: impl FnOnce(&T) -> bool) -> Option<T> {
+        self.lanes()[lane.0].0.pop(|entries| {
+            if entries.back().is_some_and(is_sought) { entries.pop_back() } else { None }
+        })
+    }
+
     fn pop_shared(&self) -> Option<T> {
         self.shared().pop(VecDeque::pop_front)
     }

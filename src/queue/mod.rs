@@ -104,6 +104,14 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Takes the newest entry out of a lane, if it is the one that is sought.
+    pub(crate) fn pop_newest(&self, lane: Lane, is_sought: impl FnOnce(&T) -> bool) -> Option<T> {
+        match self {
+            Queue::Fifo(fifo) => fifo.pop_newest(lane, is_sought),
+            Queue::Lifo(_) | Queue::Priority(_) => None,
+        }
+    }
+
     /// Takes out the entries that `is_stale` says are of no use any more; the others keep their
     /// order. Costs time in proportion to the length, and holds up other poppers meanwhile.
     pub(crate) fn sweep(&self, is_stale: impl Fn(&T) -> bool) -> Vec<T> {
@@ -267,6 +275,17 @@ mod tests {
             });
             assert_eq!(others.count(), 1);
         }
+    }
+
+    #[test]
+    fn only_the_newest_entry_of_a_lane_is_taken_from_behind() {
+        let queue = Queue::new(Order::Fifo, 1);
+        let lane = queue.take_lane().unwrap();
+        (0..3).for_each(|n| queue.push(n, 0, Some(lane)));
+        assert_eq!(queue.pop_newest(lane, |n| *n == 1), None);
+        assert_eq!(queue.pop_newest(lane, |n| *n == 2), Some(2));
+        assert_eq!(queue.len(), 2);
+        assert_eq!(drained(&queue), [0, 1]);
     }
 
     #[test]

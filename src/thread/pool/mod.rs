@@ -306,6 +306,11 @@ impl Pool {
         self.queue.pop(tour)
     }
 
+    /// The entry of a task, if it is the newest in this lane.
+    pub(super) fn take_newest(&self, lane: Lane, task: &TaskRef) -> Option<TaskRef> {
+        self.queue.pop_newest(lane, |entry| entry.address() == task.address())
+    }
+
     /// A lane of the queue for a worker that is about to serve.
     pub(super) fn take_lane(&self) -> Option<Lane> {
         self.queue.take_lane()

@@ -131,13 +131,24 @@ impl Forte {
     }
 }
 
-fn submitted_fibonacci(pool: &ThreadPoolHandle, n: u64) -> u64 {
+/// With a pool that lives as long as the program, as one in a `static` does.
+fn submitted_fibonacci(pool: &'static ThreadPoolHandle, n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let future = pool.spawn(move || submitted_fibonacci(pool, n - 1));
+    let other = submitted_fibonacci(pool, n - 2);
+    Handle::result(future) + other
+}
+
+/// With a handle for each task, whose counter the workers fetch from each other.
+fn cloned_fibonacci(pool: &ThreadPoolHandle, n: u64) -> u64 {
     if n < 2 {
         return n;
     }
     let handle = pool.clone();
-    let future = pool.spawn(move || submitted_fibonacci(&handle, n - 1));
-    let other = submitted_fibonacci(pool, n - 2);
+    let future = pool.spawn(move || cloned_fibonacci(&handle, n - 1));
+    let other = cloned_fibonacci(pool, n - 2);
     Handle::result(future) + other
 }
 
@@ -190,6 +201,8 @@ pub(crate) fn fork_join(race: &Race<'_>) {
         expected: |additions| fibonacci(argument(additions)),
     };
     let pool = Ours::new();
+    let submitting = Ours::new();
+    let lasting: &'static ThreadPoolHandle = Box::leak(Box::new(submitting.0.handle()));
     let rayon = Rayon::new();
     let chili = chili_pool();
     let forte = Forte::new();
@@ -205,8 +218,11 @@ pub(crate) fn fork_join(race: &Race<'_>) {
             Handle::result(joining.0.spawn(move || joined_fibonacci(n)))
         }),
         ours("submit, result", move |_| {
+            Handle::result(lasting.spawn(move || submitted_fibonacci(lasting, n)))
+        }),
+        ours("submit, result, a handle for each", move |_| {
             let handle = pool.0.handle();
-            Handle::result(pool.0.spawn(move || submitted_fibonacci(&handle, n)))
+            Handle::result(pool.0.spawn(move || cloned_fibonacci(&handle, n)))
         }),
         peer("rayon join", move |_| rayon.0.install(|| rayon_fibonacci(n))),
         peer("chili join", move |_| chili_fibonacci(&mut chili.scope(), n)),
