@@ -2,54 +2,12 @@
 //!
 //! All of it is done in a process of its own, where nobody else opens files or starts threads.
 
-use crate::common::{eventually, in_child, printed};
+use crate::common::{Held, eventually, in_child, printed};
 use crate::death::aborts;
 use crate::support::{death_of, pause_for_ever, pool};
 use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
-
-/// What a process holds that the system counts.
-#[derive(Debug, PartialEq, Eq)]
-struct Held {
-    /// What each descriptor leads to.
-    descriptors: BTreeMap<String, String>,
-    threads: usize,
-    children: Vec<String>,
-}
-
-impl Held {
-    fn now() -> Held {
-        let list = |folder: &str| -> Vec<_> {
-            fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect()
-        };
-        let leads_to = |path: &Path| Some(fs::read_link(path).ok()?.display().to_string());
-        let descriptors = list("/proc/self/fd").into_iter().filter_map(|path| {
-            // The one for the list itself is gone by now.
-            let leads_to = leads_to(&path)?;
-            Some((path.display().to_string(), leads_to))
-        });
-        let threads = list("/proc/self/task");
-        let children = threads.iter().filter_map(|thread| {
-            let text = fs::read_to_string(thread.join("children")).ok()?;
-            Some(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        });
-        Held {
-            descriptors: descriptors.collect(),
-            threads: threads.len(),
-            children: children.flatten().collect(),
-        }
-    }
-
-    /// What it holds when it has so many threads: one that has ended is listed for a moment longer.
-    #[track_caller]
-    fn with_threads(threads: usize) -> Held {
-        eventually(|| Held::now().threads == threads);
-        Held::now()
-    }
-}
 
 /// Bytes of resident memory.
 fn memory() -> usize {

@@ -1,0 +1,1 @@
+//! Values that fail on their way to another process, or back.

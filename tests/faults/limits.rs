@@ -1,0 +1,1 @@
+//! Cancelling, and limits of time.

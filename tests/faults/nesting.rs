@@ -1,0 +1,1 @@
+//! Callbacks, maps, pools within pools, and what is left of them.

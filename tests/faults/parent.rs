@@ -1,0 +1,1 @@
+//! Trouble in the program that has the pool.

@@ -1,0 +1,1 @@
+//! Workers that are replaced, and pools that grow and shrink.

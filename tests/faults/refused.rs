@@ -1,0 +1,1 @@
+//! A system that refuses what a pool asks for.

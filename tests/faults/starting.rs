@@ -1,0 +1,1 @@
+//! Workers that do not start, or not as they should.
