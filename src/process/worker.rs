@@ -422,8 +422,15 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
     let link = Arc::clone(link);
     crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), move || {
         use std::os::fd::AsFd;
+        /// Also if the wait panics: nothing else would end this process with its parent.
+        struct End;
+        impl Drop for End {
+            fn drop(&mut self) {
+                child::kill_own_group();
+            }
+        }
+        let _end = End;
         sys::link::wait_for_parent_end(&link, descriptor.as_ref().map(AsFd::as_fd));
-        child::kill_own_group();
     })?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod dying;
 mod encoding;
 mod killed;
 mod limits;
+mod machinery;
 mod nesting;
 mod parent;
 mod postconditions;
