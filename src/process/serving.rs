@@ -372,7 +372,7 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             Ok(Some(Returned { head, reply }))
         }
         // The task is lost with it.
-        Err(_) if line.has_ended() => Ok(None),
+        Err(error) if line.has_ended() || (is_missing(&error) && line.ends_soon()) => Ok(None),
         Err(error) => {
             let why = format!("its shared memory cannot be opened: {error}");
             head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
@@ -380,6 +380,12 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             Ok(Some(Returned { head, reply }))
         }
     }
+}
+
+/// Whether the worker does not have what it speaks of: perhaps because it is being killed. Its process
+/// loses its descriptors, and then belongs to the system, a moment before its end can be seen.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// What callbacks on this thread find.

@@ -7,6 +7,7 @@ use crate::common::{
 use concurrent_futures::{Future, ProcessPoolExecutor, ProcessPoolHandle};
 use std::any::type_name_of_val;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -19,10 +20,39 @@ use std::time::Instant;
 /// To be called as the only thing in a test, with a closure: its type's name is the test's.
 #[track_caller]
 pub(crate) fn scenario<S: FnOnce(&Ledger)>(scenario: S) {
-    let name = type_name_of_val(&scenario);
+    run(&name_of(&scenario), scenario);
+}
+
+/// As [`scenario`], with a command for one more program, which does `program` and ends as it likes.
+/// What it leaves behind is the scenario's.
+#[track_caller]
+pub(crate) fn scenario_with_program(
+    program: impl FnOnce(),
+    scenario: impl FnOnce(&Ledger, Command),
+) {
+    const PROGRAM: &str = "CONCURRENT_FUTURES_TEST_PROGRAM";
+    if std::env::var_os(PROGRAM).is_some() {
+        return program();
+    }
+    let name = name_of(&program);
+    run(&name, |ledger| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([&name, "--exact", "--nocapture", "--test-threads=1"]).env(PROGRAM, "1");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        scenario(ledger, command);
+    });
+}
+
+/// The name of the test that this closure stands in.
+fn name_of<T>(closure: &T) -> String {
+    let name = type_name_of_val(closure);
     let name = name.strip_prefix(concat!(env!("CARGO_CRATE_NAME"), "::")).unwrap_or(name);
-    let name = name.strip_suffix("::{{closure}}").unwrap_or(name).to_owned();
-    let output = in_child(&name, || {
+    name.split("::{{closure}}").next().unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+fn run(name: &str, scenario: impl FnOnce(&Ledger)) {
+    let output = in_child(name, || {
         let (held, mapped) = (Held::now(), shared_memory());
         let ledger = Ledger::default();
         scenario(&ledger);

@@ -141,29 +141,6 @@ fn dies_at_start(path: PathBuf) {
 }
 
 #[test]
-fn an_initializer_that_always_dies_breaks_the_pool() {
-    within(|| {
-        let folder = Folder::new();
-        let executor = ProcessPoolExecutor::builder()
-            .max_workers(2)
-            .initializer(dies_at_start, folder.path("starts"))
-            .build()
-            .unwrap();
-        let futures: Vec<_> = (0..10).map(|_| executor.submit(|()| (), ())).collect();
-        for future in futures {
-            let error = future.result().unwrap_err();
-            assert!(error.is_broken(), "{error}");
-        }
-        let refusal = refusal_of(&executor);
-        assert!(refusal.contains("before it could take a task"), "{refusal}");
-        assert!(refusal.contains("SIGABRT") && !refusal.contains("while it ran"), "{refusal}");
-        executor.shutdown(true, false);
-        let starts = noted(&folder.path("starts")).len();
-        assert!((2..=10).contains(&starts), "{starts} workers were started");
-    });
-}
-
-#[test]
 fn an_initializer_that_dies_now_and_then_costs_no_task() {
     fn dies_at_first(path: PathBuf) {
         note(path.clone());

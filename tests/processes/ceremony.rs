@@ -3,8 +3,7 @@
 use crate::common::{in_child, printed, within};
 use crate::support::{Folder, pool, process_of};
 use concurrent_futures::{BuildError, ProcessPoolExecutor};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 fn builder() -> concurrent_futures::ProcessPoolBuilder {
@@ -111,17 +110,6 @@ fn workers_run_on_the_processors_that_they_were_told() {
         let executor = builder().affinity_of_worker(move |_| vec![first]).build().unwrap();
         assert_eq!(executor.submit(allowed, ()).result().unwrap(), first.to_string());
         assert_eq!(pool(1).submit(allowed, ()).result().unwrap(), own);
-    });
-}
-
-#[test]
-fn a_worker_reads_nothing_from_its_input() {
-    within(|| {
-        let read = |()| {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map(|_| text).map_err(|it| it.to_string())
-        };
-        assert_eq!(pool(1).submit(read, ()).result().unwrap(), Ok(String::new()));
     });
 }
 
@@ -255,26 +243,4 @@ fn a_worker_knows_how_its_program_was_called() {
         let found: PathBuf = pool(1).submit(program, ()).result().unwrap();
         assert_eq!(found, std::env::current_exe().unwrap());
     });
-}
-
-#[test]
-fn a_program_without_standard_streams_can_have_workers() {
-    let name = "ceremony::a_program_without_standard_streams_can_have_workers";
-    let folder = Folder::new();
-    let done = folder.path("done");
-    if let Some(done) = std::env::var_os(COPY) {
-        for descriptor in 0..3 {
-            // SAFETY: what is printed from here on goes nowhere, or to whatever is opened next.
-            unsafe { libc::close(descriptor) };
-        }
-        let executor = pool(2);
-        let writes = |path: PathBuf| std::fs::File::create(path).unwrap().write_all(b"x").unwrap();
-        executor.submit(writes, Path::new(&done).to_owned()).result().unwrap();
-        drop(executor);
-        std::process::exit(0);
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(COPY, &done);
-    let output = outcome(command);
-    assert!(output.status.success() && done.exists(), "{output:?}");
 }
