@@ -183,8 +183,12 @@ impl Pool {
             || (may_continue && state.machine.may_continue() && !state.is_gone())
     }
 
-    /// Sees that the task fails in time if it has to begin within some time and does not.
+    /// Sees that the task fails in time if it has to begin within some time and does not, and that the
+    /// time can be minded for which it may run.
     fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
+        if job.timeout().is_some() {
+            self.timer.start()?;
+        }
         let Some((limit, at)) = job.begin_within().and_then(|it| Some((it, deadline_after(it)?)))
         else {
             return Ok(None);

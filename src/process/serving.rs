@@ -19,7 +19,7 @@ use super::page::Page;
 use super::payload::Where;
 use super::pool::{Pool, Returned};
 use crate::error::{BrokenCause, TaskPanic};
-use crate::sync::{Alarm, Arc, Mutex, thread};
+use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, image, usable_processors};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
@@ -75,6 +75,10 @@ const SHARES: [&str; 6] = [
 
 fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Line>> {
     let settings = &pool.settings;
+    if deadline_after(settings.start_timeout).is_some() {
+        // Or nobody would mind that time.
+        pool.timer.start()?;
+    }
     let page = Page::new()?;
     let (link, far_end) = Link::pair()?;
     let share = (usable_processors() / settings.max_workers).max(1);

@@ -80,7 +80,8 @@ impl Timer {
         drop(action);
     }
 
-    fn start(&self) -> std::io::Result<()> {
+    /// Starts the thread, if there is none yet. If it is there, alarms can be set without fail.
+    pub(crate) fn start(&self) -> std::io::Result<()> {
         let mut thread = self.thread.lock();
         if thread.is_none() {
             let shared = Arc::clone(&self.shared);
