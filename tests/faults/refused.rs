@@ -28,7 +28,7 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) -> u64 {
 
 /// Becomes a user of whom nobody else is, if it may. The system refuses nobody threads who may do
 /// everything, and counts those of a user together.
-fn become_somebody() {
+pub(crate) fn become_somebody() {
     let user = 1_000_000 + std::process::id();
     // SAFETY: it takes plain numbers, and no other thread of this process cares.
     if unsafe { libc::setresuid(user, user, user) } == 0 {
@@ -52,11 +52,11 @@ fn threads_of_user() -> u64 {
 }
 
 /// Threads and processes, which the system counts together.
-fn leave_threads(room: u64) {
+pub(crate) fn leave_threads(room: u64) {
     limit(libc::RLIMIT_NPROC, threads_of_user() + room);
 }
 
-fn leave_all_threads() {
+pub(crate) fn leave_all_threads() {
     limit(libc::RLIMIT_NPROC, u64::MAX);
 }
 
