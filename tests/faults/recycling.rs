@@ -108,6 +108,28 @@ fn s108_every_task_runs_that_comes_when_its_worker_is_about_to_leave() {
 }
 
 #[test]
+fn s109_a_worker_that_has_grown_too_large_ends_its_task_and_is_replaced() {
+    fn grows(bytes: usize) -> u32 {
+        // Touched, and kept for good.
+        std::mem::forget(vec![1_u8; bytes]);
+        std::process::id()
+    }
+    scenario(|ledger| {
+        let builder = ProcessPoolExecutor::builder().max_workers(1);
+        let executor = builder.memory_limit(64 << 20).build().unwrap();
+        let first = process_of(&executor);
+        assert_eq!(ledger.watch(executor.submit(grows, 1 << 20)).result().unwrap(), first);
+        let behind = || executor.submit_all(|()| std::process::id(), [(); 5]);
+        assert_eq!(ledger.watch(executor.submit(grows, 100 << 20)).result().unwrap(), first);
+        for future in ledger.watch_all(behind()) {
+            assert_ne!(future.result().unwrap(), first);
+        }
+        until_gone(first);
+        goes_on_and_ends(executor);
+    });
+}
+
+#[test]
 fn s110_a_pool_that_becomes_smaller_ends_no_task() {
     scenario(|ledger| {
         let executor = pool(4);

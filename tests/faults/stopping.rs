@@ -145,9 +145,9 @@ fn s082_large_arguments_that_wait_are_cancelled_at_once() {
         let gate = FarGate::new();
         let running = ledger.watch(executor.submit(pass, gate.latch()));
         gate.await_arrivals(1);
-        let large = || vec![1_u8; 5 << 20];
+        let large = || "x".repeat(5 << 20);
         let arguments = std::iter::repeat_with(large).take(20);
-        let waiting = ledger.watch_all(executor.submit_all(|it: Vec<u8>| it.len(), arguments));
+        let waiting = ledger.watch_all(executor.submit_all(|it: String| it.len(), arguments));
         assert!(waiting[7].cancel());
         executor.shutdown(false, true);
         // While the only worker is busy still.
