@@ -340,8 +340,8 @@ mod tests {
     fn the_end_of_the_parent_is_also_that_of_its_process() {
         let (own, _other) = linked();
         let child = sleeper();
+        let process = child.process_descriptor();
         thread::scope(|scope| {
-            let process = child.process_descriptor();
             let waiting = scope.spawn(|| wait_for_parent_end(Some(&own), Some(process)));
             thread::sleep(Duration::from_millis(30));
             assert!(!waiting.is_finished());
