@@ -26,6 +26,7 @@ use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -421,7 +422,6 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
     }
     let link = Arc::clone(link);
     crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), move || {
-        use std::os::fd::AsFd;
         /// Also if the wait panics: nothing else would end this process with its parent.
         struct End;
         impl Drop for End {
@@ -430,7 +430,11 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
             }
         }
         let _end = End;
-        sys::link::wait_for_parent_end(&link, descriptor.as_ref().map(AsFd::as_fd));
+        let descriptor = descriptor.as_ref().map(AsFd::as_fd);
+        if !sys::link::wait_for_parent_end(Some(&link), descriptor) {
+            // A task has closed what this waits for. Its outcome may still come to the parent.
+            sys::link::wait_for_end_of(parent);
+        }
     })?;
     Ok(())
 }

@@ -1,16 +1,17 @@
 //! Tasks that end their process, or do it harm.
 
 use crate::common::{Address, FarGate, FarLatch, Mailbox, eventually};
-use crate::postconditions::{Ledger, ends, goes_on_and_ends, scenario};
+use crate::postconditions::{Ledger, ends, goes_on_and_ends, scenario, scenario_with_program};
 use crate::support::{
     Folder, death_of, is_alive, note, noted, pause_for_ever, pool, process_of, send_signal,
-    until_gone, was_signalled,
+    until_gone,
 };
 use concurrent_futures::{
     DeathCause, Future, ProcessPoolBuilder, ProcessPoolExecutor, TaskErrorKind, TaskOptions,
     TaskPanic, WorkerDeath,
 };
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +68,10 @@ fn s018_a_panic_whose_payload_is_no_text_says_so() {
         assert_eq!(process_of(&executor), worker);
         goes_on_and_ends(executor);
     });
+}
+
+pub(crate) fn was_signalled(cause: &DeathCause, signals: &[i32]) -> bool {
+    matches!(cause, DeathCause::Signalled { number, .. } if signals.contains(number))
 }
 
 #[track_caller]
@@ -254,6 +259,25 @@ fn s027_a_task_that_closes_all_descriptors_costs_a_worker_and_itself_at_most() {
         let error = ledger.watch(limited.submit(endless, ())).result().unwrap_err();
         assert!(error.is_timed_out(), "{error}");
         goes_on_and_ends(executor);
+    });
+}
+
+#[test]
+fn s027_a_worker_whose_task_has_closed_all_descriptors_ends_with_its_program() {
+    fn closes_and_tells(address: Address) {
+        close_all_descriptors();
+        address.send("closed");
+        pause_for_ever();
+    }
+    let program = || {
+        let mail = Mailbox::new();
+        let executor = pool(1);
+        let _endless = executor.submit(closes_and_tells, mail.address());
+        assert_eq!(mail.next(), "closed");
+        std::process::abort();
+    };
+    scenario_with_program(program, |_, mut program| {
+        assert_eq!(program.status().unwrap().signal(), Some(libc::SIGABRT));
     });
 }
 

@@ -1,13 +1,13 @@
 //! Workers that are killed from outside.
 
 use crate::common::{FarGate, FarLatch, eventually};
-use crate::dying::tells_who_died;
+use crate::dying::{tells_who_died, was_signalled};
 use crate::postconditions::{
     Ledger, ends, goes_on, goes_on_and_ends, says_that_it_is_broken, scenario,
 };
 use crate::support::{
     Door, Folder, death_of, is_alive, is_stopped, knock, knock_for_ever, note, noted, pool,
-    process_of, send_signal, until_gone, was_signalled,
+    process_of, send_signal, until_gone,
 };
 use concurrent_futures::{
     DeathCause, Future, OnWorkerDeath, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,
@@ -332,7 +332,11 @@ extern "C" fn stall() {
 static BEGIN: extern "C" fn() = stall;
 
 /// The first so many workers of the pool knock, and get no further.
-fn stalling(builder: ProcessPoolBuilder, most: usize, door: &Door) -> ProcessPoolExecutor {
+pub(crate) fn stalling(
+    builder: ProcessPoolBuilder,
+    most: usize,
+    door: &Door,
+) -> ProcessPoolExecutor {
     let (starts, path) = (AtomicUsize::new(0), door.path());
     let environment = move |_| {
         let stalls = starts.fetch_add(1, Ordering::SeqCst) < most;

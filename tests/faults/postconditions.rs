@@ -30,21 +30,30 @@ pub(crate) fn scenario_with_program(
     program: impl FnOnce(),
     scenario: impl FnOnce(&Ledger, Command),
 ) {
+    named_scenario_with_program(&name_of(&program), program, scenario);
+}
+
+/// The same for the test with this name, where `program` does not stand in it itself.
+#[track_caller]
+pub(crate) fn named_scenario_with_program(
+    name: &str,
+    program: impl FnOnce(),
+    scenario: impl FnOnce(&Ledger, Command),
+) {
     const PROGRAM: &str = "CONCURRENT_FUTURES_TEST_PROGRAM";
     if std::env::var_os(PROGRAM).is_some() {
         return program();
     }
-    let name = name_of(&program);
-    run(&name, |ledger| {
+    run(name, |ledger| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args([&name, "--exact", "--nocapture", "--test-threads=1"]).env(PROGRAM, "1");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(PROGRAM, "1");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         scenario(ledger, command);
     });
 }
 
 /// The name of the test that this closure stands in.
-fn name_of<T>(closure: &T) -> String {
+pub(crate) fn name_of<T>(closure: &T) -> String {
     let name = type_name_of_val(closure);
     let name = name.strip_prefix(concat!(env!("CARGO_CRATE_NAME"), "::")).unwrap_or(name);
     name.split("::{{closure}}").next().unwrap_or_default().to_owned()

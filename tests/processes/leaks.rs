@@ -107,24 +107,3 @@ fn workers_that_die_leave_nothing() {
     });
     output.as_ref().map(printed);
 }
-
-#[test]
-fn a_worker_holds_nothing_of_the_other_workers() {
-    let output = in_child("leaks::a_worker_holds_nothing_of_the_other_workers", || {
-        let executor = pool(4);
-        let held = |()| -> Vec<String> {
-            let all = fs::read_dir("/proc/self/fd").unwrap();
-            let links = all.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
-            links.map(|it| it.display().to_string()).collect()
-        };
-        for future in executor.submit_all(held, [(); 40]) {
-            let held = future.result().unwrap();
-            for what in ["socket:", "anon_inode:[pidfd]", "/memfd:"] {
-                let count = held.iter().filter(|it| it.starts_with(what)).count();
-                assert_eq!(count, 1, "{what} in {held:?}");
-            }
-            assert!(!held.iter().any(|it| it.contains("eventfd")), "{held:?}");
-        }
-    });
-    output.as_ref().map(printed);
-}
