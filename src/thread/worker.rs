@@ -80,8 +80,11 @@ pub(super) fn main(pool: Arc<Pool>) {
 /// pool is broken, for it may have left anything half done.
 fn fall(pool: &Arc<Pool>, seat: &Arc<Seat>, panic: TaskPanic) {
     LANE.with(|own| own.set(None));
-    // With it goes its state, which is the user's.
-    task::contain(|| WORKER.with(|slot| drop(slot.replace(None))));
+    // With the last of it goes its state, which is the user's.
+    task::contain(|| {
+        WORKER.with(|slot| drop(slot.replace(None)));
+        task::set_host(None);
+    });
     task::on_behalf_of(pool.id, || pool.collapse(panic));
     pool.crew.fall(seat);
 }

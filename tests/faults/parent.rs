@@ -87,9 +87,7 @@ fn s087_workers_outlive_the_thread_that_has_started_them() {
 fn s088_a_fork_of_the_program_without_exec_holds_up_nothing() {
     scenario(|ledger| {
         let executor = pool(1);
-        let gate = FarGate::new();
-        let running = ledger.watch(executor.submit(pass, gate.latch()));
-        gate.await_arrivals(1);
+        goes_on(&executor);
         // It has all that the pool has open, and touches nothing of it.
         // SAFETY: the child only waits for a signal.
         let fork = match unsafe { libc::fork() } {
@@ -99,6 +97,9 @@ fn s088_a_fork_of_the_program_without_exec_holds_up_nothing() {
             },
             child => child.cast_unsigned(),
         };
+        let gate = FarGate::new();
+        let running = ledger.watch(executor.submit(pass, gate.latch()));
+        gate.await_arrivals(1);
         gate.open();
         let first = running.result().unwrap();
         // The end of a worker is heard although its connection is open in the fork as well.
