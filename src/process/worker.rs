@@ -73,6 +73,7 @@ pub fn worker_index() -> Option<usize> {
 pub(super) fn main(mark: Mark) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
+    child::mind_copies();
     match Worker::new(mark) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
@@ -298,6 +299,7 @@ impl Worker {
         let (outcome, how, result) = run(label, running);
         let duration = begun.elapsed();
         self.host.current.set(None);
+        child::end_copy();
 
         let (mut outcome, result) = match result.len() {
             length if length > self.configure.most => {

@@ -146,8 +146,11 @@ fn s039_all_workers_are_killed_at_once_and_new_ones_do_what_was_queued() {
     });
 }
 
-/// Kills a worker of the pool again and again while `work` is done, and says how often it tried.
-fn amid_kills<R>(executor: &ProcessPoolExecutor, work: impl FnOnce() -> R) -> (R, usize) {
+/// Kills a worker of the pool again and again while `work` is done, and counts how often it tried.
+fn amid_kills<R>(
+    executor: &ProcessPoolExecutor,
+    work: impl FnOnce(&AtomicUsize) -> R,
+) -> (R, usize) {
     struct Over<'a>(&'a AtomicBool);
     impl Drop for Over<'_> {
         fn drop(&mut self) {
@@ -170,7 +173,7 @@ fn amid_kills<R>(executor: &ProcessPoolExecutor, work: impl FnOnce() -> R) -> (R
             }
         });
         let _over = Over(&is_over);
-        work()
+        work(&kills)
     });
     (result, kills.into_inner())
 }
@@ -202,7 +205,7 @@ fn s040_a_task_whose_worker_is_killed_as_it_begins_is_lost_or_tried_again_and_ne
             let executor = builder(2).build().unwrap();
             let path = folder.path(&retries.to_string());
             let handle = executor.retrying(retries);
-            let (results, _) = amid_kills(&executor, || {
+            let (results, _) = amid_kills(&executor, |_| {
                 let calls = (0..TASKS).map(|n| handle.submit(tells, (path.clone(), n)));
                 let futures = ledger.watch_all(calls);
                 futures.into_iter().map(Future::result).collect::<Vec<_>>()
@@ -257,7 +260,7 @@ fn large_values_amid_kills(ledger: &Ledger, retries: u32) {
     let executor = builder(2).build().unwrap();
     let handle = executor.retrying(retries);
     let texts = (0..60_usize).map(|n| "x".repeat((n * 50_021) % (1 << 20)));
-    let (lost, kills) = amid_kills(&executor, || {
+    let (lost, kills) = amid_kills(&executor, |_| {
         let futures = ledger.watch_all(texts.clone().map(|text| handle.submit(same, text)));
         let mut lost = 0;
         for (future, text) in futures.into_iter().zip(texts) {
@@ -408,20 +411,25 @@ fn s045_a_pool_whose_workers_all_die_at_their_start_breaks_with_the_reason() {
 #[test]
 fn s046_ten_thousand_tasks_that_are_tried_again_all_end_while_workers_are_killed_at_random() {
     fn spins(n: u64) -> u64 {
-        (0..20_000).fold(n, |it, _| std::hint::black_box(it))
+        (0..5_000).fold(n, |it, _| std::hint::black_box(it))
     }
     const TASKS: u64 = 10_000;
     scenario(|ledger| {
         let executor = builder(2).build().unwrap();
         let handle = executor.retrying(u32::MAX);
-        let (sum, kills) = amid_kills(&executor, || {
-            let futures = ledger.watch_all(handle.submit_all(spins, 0..TASKS));
-            futures.into_iter().map(|it| it.result().unwrap()).sum::<u64>()
+        let (rounds, _) = amid_kills(&executor, |kills| {
+            let mut rounds = 0;
+            // Once more, if it went too fast for many.
+            while rounds == 0 || kills.load(Ordering::SeqCst) < 30 {
+                let futures = ledger.watch_all(handle.submit_all(spins, 0..TASKS));
+                let sum: u64 = futures.into_iter().map(|it| it.result().unwrap()).sum();
+                assert_eq!(sum, TASKS * (TASKS - 1) / 2);
+                rounds += 1;
+            }
+            rounds
         });
-        assert_eq!(sum, TASKS * (TASKS - 1) / 2);
-        assert!(kills > 10, "{kills} kills");
         let stats = executor.stats();
-        assert_eq!((stats.finished, stats.failed, stats.cancelled), (10_000, 0, 0));
+        assert_eq!((stats.finished, stats.failed, stats.cancelled), (rounds * 10_000, 0, 0));
         goes_on_and_ends(executor);
     });
 }

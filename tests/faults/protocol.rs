@@ -271,6 +271,33 @@ fn s053_of_two_results_for_one_call_the_first_counts_and_the_second_ends_the_wor
     });
 }
 
+/// Forks, and comes back twice, with text that differs.
+fn comes_back_twice(size: usize) -> String {
+    // SAFETY: the copy does what no copy should: it goes on.
+    let is_copy = unsafe { libc::fork() } == 0;
+    if is_copy { "y" } else { "x" }.repeat(size)
+}
+
+#[test]
+fn s053_a_copy_of_its_process_that_comes_back_from_a_task_as_well_is_no_worker() {
+    scenario(|ledger| {
+        for size in [1, 1 << 20] {
+            let executor = pool(1);
+            let worker = process_of(&executor);
+            for _ in 0..5 {
+                let twice = ledger.watch(executor.submit(comes_back_twice, size));
+                let other = |n: u32| (n, std::process::id());
+                let behind = ledger.watch_all(executor.submit_all(other, 0..50));
+                assert!(twice.result().unwrap() == "x".repeat(size));
+                for (n, future) in (0..).zip(behind) {
+                    assert_eq!(future.result().unwrap(), (n, worker));
+                }
+            }
+            goes_on_and_ends(executor);
+        }
+    });
+}
+
 #[test]
 fn s055_values_without_a_single_byte_travel() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -271,6 +271,9 @@ fn s069_workers_start_and_end_while_other_threads_start_programs_and_fork() {
                     // SAFETY: the copy calls nothing but what may be called there.
                     let copy = unsafe { libc::fork() };
                     if copy == 0 {
+                        // It is not to outlive a test that fails.
+                        // SAFETY: it takes plain numbers.
+                        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
                         loop {
                             // SAFETY: it takes nothing.
                             unsafe { libc::pause() };
