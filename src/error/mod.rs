@@ -398,6 +398,13 @@ impl BrokenCause {
         BrokenCause { what, cause: Arc::from(cause.into()) }
     }
 
+    /// A thread of the executor's own panics at this moment.
+    pub(crate) fn of_panicking_thread() -> Self {
+        BrokenCause::new(BrokenCause::OWN_PANIC, "its message has been printed where it panicked")
+    }
+
+    pub(crate) const OWN_PANIC: &str = "a thread of the executor's own panicked";
+
     /// The cause itself: an initializer's error, or a [`TaskError`] if it panicked.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause

@@ -13,7 +13,7 @@ use super::shared::for_result;
 use super::words::why_not_encoded;
 use crate::error::{TransferError, TransferStage};
 use crate::sync::Arc;
-use crate::sys::image;
+use crate::sys::{child, image};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
@@ -201,6 +201,8 @@ fn receive_argument<T: DeserializeOwned>(argument: &Arrived<'_>) -> Result<T, Fa
 
 /// Encodes what a call has given.
 pub(super) fn encode_result<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), Fault> {
+    // If the task has forked, the worker itself comes back as well, and what it shares is for one.
+    child::end_copy();
     for_result(|| encode(value, into)).map_err(|error| (Stage::EncodeResult, error))
 }
 

@@ -5,7 +5,9 @@ use super::message::{Code, Outcome, Panic};
 use super::page::Page;
 use super::payload::{Arrived, Payload};
 use super::shared::Kept;
-use crate::error::{TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage};
+use crate::error::{
+    BrokenCause, TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage,
+};
 use crate::sync::{Alarm, Arc};
 use crate::task::{self, Producer, TaskRef};
 use serde::de::DeserializeOwned;
@@ -180,6 +182,17 @@ where
         });
         // If it has ended otherwise (timed out, say), this comes too late.
         let _ = self.producer.conclude(outcome);
+    }
+}
+
+impl<R, D> Drop for Typed<R, D> {
+    /// A task that has not been concluded, and is dropped because its thread panics, says so.
+    fn drop(&mut self) {
+        if self.decode.is_some() && std::thread::panicking() {
+            let cause = BrokenCause::of_panicking_thread();
+            let error = self.producer.task().error(TaskErrorKind::Broken(cause));
+            let _ = self.producer.conclude(Err(error));
+        }
     }
 }
 

@@ -82,6 +82,9 @@ impl Outbox {
     }
 }
 
+/// How long a process may take that shows signs of its end.
+const EXIT_LIMIT: Duration = Duration::from_secs(2);
+
 /// What a look at the worker has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -154,6 +157,11 @@ impl Line {
     /// Whether the worker's process has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.child.has_ended_within(Some(Duration::ZERO))
+    }
+
+    /// The same, for one that shows the signs of it. Waits for it, but not for long.
+    pub(super) fn ends_soon(&self) -> bool {
+        self.child.has_ended_within(Some(EXIT_LIMIT))
     }
 
     pub(super) fn process_id(&self) -> u32 {
@@ -342,7 +350,6 @@ impl Line {
     /// Waits for the end of the process after that of its link, and brings it about if it does not
     /// come.
     pub(super) fn await_end(&self) {
-        const EXIT_LIMIT: Duration = Duration::from_secs(2);
         if !self.child.has_ended_within(Some(EXIT_LIMIT)) {
             self.accuse("closing its connection".to_owned());
             self.child.has_ended_within(None);

@@ -5,6 +5,7 @@ mod bootstrap;
 mod builder;
 mod chunk;
 mod code;
+mod collapse;
 mod effects;
 mod frame;
 mod handle;

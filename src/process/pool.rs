@@ -13,7 +13,7 @@ use super::payload::{KEEP, Store};
 use super::settings::Settings;
 use super::slots::Ticket;
 use super::state::State;
-use crate::error::{BrokenCause, Refusal, TaskErrorKind, WorkerDeath};
+use crate::error::{BrokenCause, Refusal, TaskErrorKind, TaskPanic, WorkerDeath};
 use crate::executor::{Admission, Bound, Patience, apart, expire};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
@@ -87,7 +87,15 @@ impl Pool {
             state: Mutex::new(State::new(Machine::new(rules, settings.max_workers))),
             gone: Condvar::new(),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
-            timer: Timer::new(),
+            timer: {
+                let pool = this.clone();
+                Timer::new(move |payload| {
+                    if let Some(pool) = pool.upgrade() {
+                        let panic = TaskPanic::new(payload, None, None);
+                        apart("break-down", move || pool.collapse(panic));
+                    }
+                })
+            },
             values: Store::new(MOST_VALUES, SPARE_VALUES * settings.max_workers),
             threads: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
@@ -175,8 +183,12 @@ impl Pool {
             || (may_continue && state.machine.may_continue() && !state.is_gone())
     }
 
-    /// Sees that the task fails in time if it has to begin within some time and does not.
+    /// Sees that the task fails in time if it has to begin within some time and does not, and that the
+    /// time can be minded for which it may run.
     fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
+        if job.timeout().is_some() {
+            self.timer.start()?;
+        }
         let Some((limit, at)) = job.begin_within().and_then(|it| Some((it, deadline_after(it)?)))
         else {
             return Ok(None);
@@ -215,7 +227,11 @@ impl Pool {
         state.failed += 1;
         self.act(state);
         self.release(&job);
-        apart("not begun", move || job.fail(TaskErrorKind::NotBegun { limit }));
+        apart("not begun", move || {
+            #[cfg(all(test, not(concurrent_futures_loom)))]
+            crate::sync::trap::spring("not begun, processes");
+            job.fail(TaskErrorKind::NotBegun { limit });
+        });
     }
 
     /// The job does not wait in the queue any more.

@@ -19,7 +19,7 @@ use super::page::Page;
 use super::payload::Where;
 use super::pool::{Pool, Returned};
 use crate::error::{BrokenCause, TaskPanic};
-use crate::sync::{Alarm, Arc, Mutex, thread};
+use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, image, usable_processors};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
@@ -45,13 +45,17 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
     // Runs code of the user's, which may panic.
     match task::catch(|| start(pool, worker, index)) {
         Ok(Ok(line)) => {
-            let alarm = pool.expect(&line);
-            pool.connected(&line);
-            serve(pool, &line, 0, alarm);
+            serve(pool, &line, 0, || {
+                let alarm = pool.expect(&line);
+                #[cfg(all(test, not(concurrent_futures_loom)))]
+                crate::sync::trap::spring("connect");
+                pool.connected(&line);
+                alarm
+            });
         }
         Ok(Err(error)) => pool.refused(worker, error),
         Err(panic) => {
-            let panic = task::panicked(panic);
+            let panic = task::panicked(task::told(panic));
             let why = io::Error::other(panic.to_string());
             pool.break_down(BrokenCause::new("a worker process cannot be set up", panic));
             pool.refused(worker, why);
@@ -71,6 +75,10 @@ const SHARES: [&str; 6] = [
 
 fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Line>> {
     let settings = &pool.settings;
+    if deadline_after(settings.start_timeout).is_some() {
+        // Or nobody would mind that time.
+        pool.timer.start()?;
+    }
     let page = Page::new()?;
     let (link, far_end) = Link::pair()?;
     let share = (usable_processors() / settings.max_workers).max(1);
@@ -121,7 +129,16 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
 }
 
 /// Serves a line until its end, or until somebody else does.
-fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alarm>) {
+fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, begin: impl FnOnce() -> Option<Alarm>) {
+    if let Err(panic) = task::catch(|| serve_well(pool, line, turn, begin())) {
+        task::on_behalf_of(pool.id, || {
+            pool.collapse(panic);
+            pool.clean_up_after(line, turn);
+        });
+    }
+}
+
+fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alarm>) {
     SERVED.set(Arc::as_ptr(line).addr());
     let host = LineHost { pool: Arc::clone(pool), line: Arc::clone(line) };
     task::set_host(Some(Rc::new(host)));
@@ -129,6 +146,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
     let mut patience = None;
     loop {
         let heard = line.hear();
+        #[cfg(all(test, not(concurrent_futures_loom)))]
+        crate::sync::trap::spring("hear");
         let has_come = matches!(heard, Heard::Bytes | Heard::LastBytes);
         let has_found = line.look().unwrap_or_else(|violation| {
             pool.accuse(line, violation.to_string());
@@ -148,6 +167,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         }
         // One at a time: a stand-in goes on with the next.
         while let Some(finished) = { line.finished.lock().pop_front() } {
+            #[cfg(all(test, not(concurrent_futures_loom)))]
+            crate::sync::trap::spring("conclude");
             finished.conclude();
             if line.turn() != turn {
                 return leave(pool);
@@ -178,6 +199,8 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             }
         }
     }
+    #[cfg(all(test, not(concurrent_futures_loom)))]
+    crate::sync::trap::spring("bury");
     pool.forget_alarm(alarm);
     pool.died(line);
     if line.turn() == turn { task::set_host(None) } else { leave(pool) }
@@ -353,7 +376,7 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             Ok(Some(Returned { head, reply }))
         }
         // The task is lost with it.
-        Err(_) if line.has_ended() => Ok(None),
+        Err(error) if line.has_ended() || (is_missing(&error) && line.ends_soon()) => Ok(None),
         Err(error) => {
             let why = format!("its shared memory cannot be opened: {error}");
             head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
@@ -361,6 +384,12 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             Ok(Some(Returned { head, reply }))
         }
     }
+}
+
+/// Whether the worker does not have what it speaks of: perhaps because it is being killed. Its process
+/// loses its descriptors, and then belongs to the system, a moment before its end can be seen.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// What callbacks on this thread find.
@@ -388,7 +417,7 @@ impl Host for LineHost {
         self.line.set_turn(turn);
         let (pool, line) = (Arc::clone(&self.pool), Arc::clone(&self.line));
         let name = format!("{}_{}", pool.settings.name, line.index);
-        match thread::spawn(name, None, move || serve(&pool, &line, turn, None)) {
+        match thread::spawn(name, None, move || serve(&pool, &line, turn, || None)) {
             Ok(thread) => self.pool.keep(thread),
             Err(_) => {
                 // Nobody stands in: what this line brings comes when the wait is over.

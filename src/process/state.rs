@@ -42,7 +42,7 @@ impl State {
 
     /// Closed, and nobody is left who could begin, or go on with, anything.
     pub(super) fn is_gone(&self) -> bool {
-        self.machine.is_gone() && self.relieved == 0
+        self.machine.is_gone() && self.lines.is_empty() && self.relieved == 0
     }
 
     /// Why the pool takes nothing, if it does not.

@@ -26,6 +26,7 @@ use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -72,6 +73,7 @@ pub fn worker_index() -> Option<usize> {
 pub(super) fn main(mark: Mark) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
+    child::mind_copies();
     match Worker::new(mark) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
@@ -297,6 +299,7 @@ impl Worker {
         let (outcome, how, result) = run(label, running);
         let duration = begun.elapsed();
         self.host.current.set(None);
+        child::end_copy();
 
         let (mut outcome, result) = match result.len() {
             length if length > self.configure.most => {
@@ -421,9 +424,19 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
     }
     let link = Arc::clone(link);
     crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), move || {
-        use std::os::fd::AsFd;
-        sys::link::wait_for_parent_end(&link, descriptor.as_ref().map(AsFd::as_fd));
-        child::kill_own_group();
+        /// Also if the wait panics: nothing else would end this process with its parent.
+        struct End;
+        impl Drop for End {
+            fn drop(&mut self) {
+                child::kill_own_group();
+            }
+        }
+        let _end = End;
+        let descriptor = descriptor.as_ref().map(AsFd::as_fd);
+        if !sys::link::wait_for_parent_end(Some(&link), descriptor) {
+            // A task has closed what this waits for. Its outcome may still come to the parent.
+            sys::link::wait_for_end_of(parent);
+        }
     })?;
     Ok(())
 }

@@ -30,6 +30,8 @@ mod parker;
 mod parker_model_tests;
 mod spin;
 mod timer;
+#[cfg(all(test, not(concurrent_futures_loom)))]
+pub(crate) mod trap;
 
 pub(crate) use clock::deadline_after;
 pub(crate) use parker::Parker;

@@ -1,15 +1,20 @@
 //! Does something at a given time, on a thread of its own.
 //!
 //! The thread starts with the first alarm and ends when the timer is dropped. Alarms may do only
-//! short things of ours that never block; a panic in one is contained and costs no other alarm.
+//! short things of ours that never block. A panic in one costs no other alarm, and is told to whoever
+//! has the timer: what the alarm was to do has perhaps not been done.
 
 use super::thread::{self, JoinHandle};
 use super::{Arc, Condvar, Mutex};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 type Action = Box<dyn FnOnce() + Send>;
+
+/// What a panic has thrown.
+type Payload = Box<dyn Any + Send>;
 
 /// Names one alarm of one timer: its time, and a number that no other alarm has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +30,11 @@ struct Alarms {
     closed: bool,
 }
 
-#[derive(Default)]
 struct Shared {
     alarms: Mutex<Alarms>,
     changed: Condvar,
+    /// Told of a panic in an alarm, on the timer's thread.
+    on_panic: Box<dyn Fn(Payload) + Send + Sync>,
 }
 
 /// A set of alarms and the thread that serves it.
@@ -38,8 +44,13 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    pub(crate) fn new() -> Self {
-        Timer { shared: Arc::default(), thread: Mutex::new(None) }
+    pub(crate) fn new(on_panic: impl Fn(Payload) + Send + Sync + 'static) -> Self {
+        let shared = Shared {
+            alarms: Mutex::default(),
+            changed: Condvar::default(),
+            on_panic: Box::new(on_panic),
+        };
+        Timer { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
     /// Lets `action` happen at `at`, unless it is cancelled before. Fails if the thread for it
@@ -69,7 +80,8 @@ impl Timer {
         drop(action);
     }
 
-    fn start(&self) -> std::io::Result<()> {
+    /// Starts the thread, if there is none yet. If it is there, alarms can be set without fail.
+    pub(crate) fn start(&self) -> std::io::Result<()> {
         let mut thread = self.thread.lock();
         if thread.is_none() {
             let shared = Arc::clone(&self.shared);
@@ -90,8 +102,13 @@ fn serve(shared: &Shared) {
             Some(at) if at <= Instant::now() => {
                 let action = alarms.pending.pop_first().map(|(_, action)| action);
                 drop(alarms);
-                if let Some(action) = action {
-                    let _ = catch_unwind(AssertUnwindSafe(action));
+                if let Some(action) = action
+                    && let Err(payload) = catch_unwind(AssertUnwindSafe(action))
+                    && let Err(again) =
+                        catch_unwind(AssertUnwindSafe(|| (shared.on_panic)(payload)))
+                {
+                    // It may panic once more when it is dropped.
+                    std::mem::forget(again);
                 }
                 alarms = shared.alarms.lock();
             }

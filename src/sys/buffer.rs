@@ -4,6 +4,7 @@
 //! what is used for one value after the other is not made anew for each: it grows to the longest
 //! value, and keeps its pages until they are given back.
 
+use super::limits;
 use super::memory::Mapping;
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::io::Errno;
@@ -46,6 +47,7 @@ impl Buffer {
         // … and by an eighth at least, so that a value that comes in pieces takes few of them.
         let len = len.max(self.reserved + self.reserved / 8);
         let len = len.checked_next_multiple_of(STEP).ok_or(io::ErrorKind::OutOfMemory)?;
+        limits::check_file_length(len as u64)?;
         let more = (len - self.reserved) as u64;
         let allocate = || {
             rustix::fs::fallocate(&self.file, FallocateFlags::empty(), self.reserved as u64, more)

@@ -4,6 +4,7 @@
 //! and its number has been given to another one.
 
 use crate::sync::Mutex;
+use crate::sync::global::{AtomicUsize, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
 use std::io;
@@ -183,8 +184,40 @@ pub(crate) fn kill_own_group() -> ! {
         rustix::process::kill_process(own, kill)
     };
     // The first process of a container cannot be killed from within.
+    end_at_once(128 + libc::SIGKILL)
+}
+
+/// Not zero in a copy of a process that has said that it minds them.
+static IS_COPY: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on a copy of this process, as `fork` makes it, knows that it is one: see [`end_copy`].
+pub(crate) fn mind_copies() {
+    extern "C" fn in_copy() {
+        // ORDERING: relaxed; whoever reads it is this thread, the only one of the copy, or started by it.
+        IS_COPY.store(1, Ordering::Relaxed);
+    }
+    // SAFETY: what is called in the copy only writes a word. It fails for want of memory, and then copies
+    // do not know.
+    unsafe { libc::pthread_atfork(None, None, Some(in_copy)) };
+}
+
+/// Whether this process is a copy of one that [minds them](mind_copies), and has not begun as itself.
+fn is_copy() -> bool {
+    // ORDERING: relaxed; see `mind_copies`.
+    IS_COPY.load(Ordering::Relaxed) != 0
+}
+
+/// Ends this process if it [is a copy](is_copy), and does nothing else: neither is anything printed that
+/// has not been yet, nor are destructors called.
+pub(crate) fn end_copy() {
+    if is_copy() {
+        end_at_once(0);
+    }
+}
+
+fn end_at_once(code: i32) -> ! {
     // SAFETY: it ends the process, and needs nothing for it.
-    unsafe { libc::_exit(128 + libc::SIGKILL) }
+    unsafe { libc::_exit(code) }
 }
 
 /// From now on this process takes no notice of writing where nobody reads.
@@ -330,6 +363,24 @@ mod tests {
         }
         let status = again(NAME).stdout(Stdio::null()).status().unwrap();
         assert_eq!(status.signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_copy_ends_where_it_should() {
+        alone("sys::child::tests::a_copy_ends_where_it_should", || {
+            mind_copies();
+            // SAFETY: the copy only ends.
+            let copy = unsafe { libc::fork() };
+            if copy == 0 {
+                end_copy();
+                end_at_once(7);
+            }
+            let mut status = 0;
+            // SAFETY: it writes to a place that is there.
+            assert_eq!(unsafe { libc::waitpid(copy, &raw mut status, 0) }, copy);
+            assert_eq!(status, 0);
+            end_copy();
+        });
     }
 
     #[test]

@@ -24,6 +24,15 @@ fn for_every_thread(what: impl Fn(Option<Pid>) -> rustix::io::Result<()>) -> io:
     Ok(())
 }
 
+/// Whether this process may make a file so long. To try it beyond the limit would end the program with a
+/// signal, and not with an error.
+pub(crate) fn check_file_length(bytes: u64) -> io::Result<()> {
+    match rustix::process::getrlimit(Resource::Fsize).current {
+        Some(most) if bytes > most => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
+    }
+}
+
 /// How much this process gives way to others: from -20, not at all, to 19. Linux cuts a number that
 /// is beyond. Less than it has is an error, without special rights.
 pub(crate) fn set_niceness(niceness: i32) -> io::Result<()> {

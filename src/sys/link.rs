@@ -3,7 +3,7 @@
 //! Whether a call waits is said in each call, never by a flag of the socket, which the other process
 //! might share.
 
-use super::child::Child;
+use super::child::{self, Child};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -132,17 +132,41 @@ pub(crate) fn wait_for(
 
 /// Waits until the other end of the link is closed or hung up, whether or not there are bytes to
 /// receive, or the process with the descriptor `parent` has ended: some other process might have
-/// inherited the link's other end, and keep it open.
-pub(crate) fn wait_for_parent_end(link: &Link, parent: Option<BorrowedFd<'_>>) {
-    let mut sources = vec![PollFd::from_borrowed_fd(link.0.as_fd(), PollFlags::empty())];
-    sources.extend(parent.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)));
+/// inherited the link's other end, and keep it open. False if somebody has closed one of the two here.
+pub(crate) fn wait_for_parent_end(link: Option<&Link>, parent: Option<BorrowedFd<'_>>) -> bool {
+    let link = link.map(|it| PollFd::from_borrowed_fd(it.0.as_fd(), PollFlags::empty()));
+    let parent = parent.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN));
+    let mut sources = Vec::from_iter(link.into_iter().chain(parent));
     loop {
         // A failure is want of memory in the kernel, and passes.
         match poll(&mut sources, None) {
-            Ok(_) if sources.iter().any(|it| !it.revents().is_empty()) => return,
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok(_) => {
+                let seen = sources.iter().fold(PollFlags::empty(), |all, it| all | it.revents());
+                if !seen.is_empty() {
+                    return seen != PollFlags::NVAL;
+                }
+            }
+            Err(Errno::INTR) => {}
             Err(_) => std::thread::yield_now(),
         }
+    }
+}
+
+/// The same by nothing but the parent's number, which means that very process as long as it is the parent.
+pub(crate) fn wait_for_end_of(parent: u32) {
+    /// How often to look if the system gives no descriptor for it.
+    const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    while child::parent_id() == parent {
+        let Ok(descriptor) = child::descriptor_of(parent) else {
+            let _ = poll(&mut [], Some(&LOOK));
+            continue;
+        };
+        let is_parent = child::parent_id() == parent;
+        if is_parent && wait_for_parent_end(None, Some(descriptor.as_fd())) {
+            return;
+        }
+        // Somebody has closed it here, and may have something else under its number.
+        std::mem::forget(descriptor);
     }
 }
 
@@ -155,7 +179,8 @@ fn restarting<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 mod tests {
     use super::*;
     use crate::sys::child::Signal;
-    use crate::sys::tests::{again, is_again};
+    use crate::sys::tests::{again, alone, is_again};
+    use std::os::fd::AsRawFd;
     use std::process::{Command, Stdio};
     use std::thread;
 
@@ -303,10 +328,11 @@ mod tests {
         let (own, other) = linked();
         other.send_all(b"mere bytes").unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait_for_parent_end(&own, None));
+            let waiting = scope.spawn(|| wait_for_parent_end(Some(&own), None));
             thread::sleep(Duration::from_millis(30));
             assert!(!waiting.is_finished());
             drop(other);
+            assert!(waiting.join().unwrap());
         });
     }
 
@@ -314,13 +340,32 @@ mod tests {
     fn the_end_of_the_parent_is_also_that_of_its_process() {
         let (own, _other) = linked();
         let child = sleeper();
+        let process = child.process_descriptor();
         thread::scope(|scope| {
-            let waiting =
-                scope.spawn(|| wait_for_parent_end(&own, Some(child.process_descriptor())));
+            let waiting = scope.spawn(|| wait_for_parent_end(Some(&own), Some(process)));
             thread::sleep(Duration::from_millis(30));
             assert!(!waiting.is_finished());
             child.signal_group(Signal::Kill);
+            assert!(waiting.join().unwrap());
         });
         child.wait();
+    }
+
+    #[test]
+    fn a_descriptor_that_was_closed_here_is_not_the_end_of_the_parent() {
+        alone(
+            "sys::link::tests::a_descriptor_that_was_closed_here_is_not_the_end_of_the_parent",
+            || {
+                let (own, _other) = linked();
+                let child = sleeper();
+                // SAFETY: the link is forgotten, so nobody closes what may have its number later.
+                assert_eq!(unsafe { libc::close(own.0.as_raw_fd()) }, 0);
+                assert!(!wait_for_parent_end(Some(&own), Some(child.process_descriptor())));
+                std::mem::forget(own);
+                child.signal_group(Signal::Kill);
+                assert!(wait_for_parent_end(None, Some(child.process_descriptor())));
+                child.wait();
+            },
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! A file can never shrink, so that whoever maps it can rely on its length. Once sealed, its bytes
 //! never change either, and can be had as a slice.
 
+use super::limits;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
@@ -27,6 +28,7 @@ impl MemoryFile {
             Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags)?,
             other => other?,
         };
+        limits::check_file_length(len as u64)?;
         rustix::fs::ftruncate(&file, len as u64)?;
         rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
         Ok(MemoryFile { file, len })

@@ -101,6 +101,16 @@ pub(crate) fn panicked(panic: TaskPanic) -> TaskError {
     TaskError::new(TaskErrorKind::Panicked(panic))
 }
 
+/// What is told of a panic that breaks an executor. What was thrown, which nobody can get at there, ends
+/// here: it may panic again when it is dropped.
+pub(crate) fn told(panic: TaskPanic) -> TaskPanic {
+    let text = |it: Option<&str>| it.map(str::to_owned);
+    let (message, location) = (panic.message().to_owned(), text(panic.location()));
+    let told = TaskPanic::remote(message, location, text(panic.backtrace()));
+    contain(|| drop(panic));
+    told
+}
+
 /// Calls user code whose panic has nowhere to go: the hook has reported it, and it ends here.
 pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(code)) {

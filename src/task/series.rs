@@ -72,6 +72,8 @@ impl Series {
     fn go_on(self: &Arc<Self>) {
         let is_kept = AT.try_with(|at| at.borrow_mut().push(Arc::clone(self))).is_ok();
         // If the thread is ending and the list is gone, there are no stand-ins.
+        #[cfg(all(test, not(concurrent_futures_loom)))]
+        crate::sync::trap::spring("series");
         while (self.step)() && (!is_kept || self.is_mine()) {}
         let _ = AT.try_with(|at| at.borrow_mut().retain(|it| !Arc::ptr_eq(it, self)));
     }
@@ -88,9 +90,14 @@ pub(super) fn hand_over() {
     let owner = host_owner();
     for series in at {
         let its_own = Arc::clone(&series);
-        let stand_in = move || match owner {
-            Some(owner) => on_behalf_of(owner, || its_own.go_on()),
+        // A panic outside of what is done one after the other must not leave the rest undone.
+        let go_on = move || match contain(|| its_own.go_on()) {
+            Some(()) => {}
             None => its_own.go_on(),
+        };
+        let stand_in = move || match owner {
+            Some(owner) => on_behalf_of(owner, go_on),
+            None => go_on(),
         };
         match thread::spawn("stand-in".to_owned(), None, stand_in) {
             Ok(stand_in) => series.stand_ins.lock().push(stand_in),

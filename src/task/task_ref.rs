@@ -7,7 +7,7 @@ use super::extras::Extras;
 use super::owner::OwnerId;
 use super::state::{Cancel, Snapshot};
 use super::waiters::{Observer, Phase, Waiter};
-use crate::error::{TaskError, TaskErrorKind};
+use crate::error::{BrokenCause, TaskError, TaskErrorKind};
 use crate::sync::Arc;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -257,7 +257,8 @@ impl std::fmt::Debug for TaskRef {
     }
 }
 
-/// The right, and the duty, to end a task that has begun.
+/// The right, and the duty, to end a task that has begun. One that is dropped fails its task: its thread
+/// has panicked between the two.
 #[must_use]
 pub(crate) struct Begun<'a> {
     /// Counted for `self` only if it `releases` it.
@@ -278,15 +279,21 @@ impl<'a> Begun<'a> {
 
     /// Runs the task's code on this thread.
     pub(crate) fn run(self) -> End {
-        let run = self.task.header().table.run;
+        let this = ManuallyDrop::new(self);
+        let run = this.task.header().table.run;
         // SAFETY: the cell is live, its own table is used, and holding `self` means that `begin`
         // was won and nothing has been done with it. A reference that is given up is `self`'s own,
         // which nobody uses after this.
-        unsafe { run(self.task.pointer(), self.releases) }
+        unsafe { run(this.task.pointer(), this.releases) }
     }
 
     /// Ends the task without running it.
     pub(crate) fn fail(self, error: TaskError) {
+        ManuallyDrop::new(self).end(error);
+    }
+
+    /// To be called once, and nothing after it.
+    fn end(&mut self, error: TaskError) {
         if error.is_cancelled() {
             self.task.header().state.heed(true);
         }
@@ -294,7 +301,15 @@ impl<'a> Begun<'a> {
         // SAFETY: as in `run`.
         context::outside(|| unsafe { fail(self.task.pointer(), error) });
         if self.releases {
-            drop(ManuallyDrop::into_inner(self.task));
+            // SAFETY: the reference is `self`'s own, which nobody uses after this.
+            unsafe { ManuallyDrop::drop(&mut self.task) };
         }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let cause = BrokenCause::of_panicking_thread();
+        self.end(self.task.error(TaskErrorKind::Broken(cause)));
     }
 }

@@ -370,6 +370,15 @@ impl Crew {
         self.publish(roster, 0, subtract);
     }
 
+    /// A worker has panicked. If it was still counted, it is let go.
+    pub(super) fn fall(&self, seat: &Arc<Seat>) {
+        let mut roster = self.roster.lock();
+        if roster.seats.iter().any(|it| Arc::ptr_eq(it, seat)) {
+            // It may have counted as searching, which means nothing any more in a closed pool.
+            self.strike(&mut roster, seat, 0);
+        }
+    }
+
     /// A worker that was let go has nothing left to do but to return.
     /// The last one of a closed pool does what is to be done by then.
     pub(super) fn depart(&self, last_wishes: impl FnOnce()) {

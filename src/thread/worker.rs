@@ -4,7 +4,7 @@ use super::crew::Rest;
 use super::fork::Desk;
 use super::pool::Pool;
 use super::seat::Seat;
-use crate::error::{BrokenCause, TaskError, TaskErrorKind};
+use crate::error::{BrokenCause, TaskError, TaskErrorKind, TaskPanic};
 use crate::queue::{Lane, Tour};
 use crate::sync::deadline_after;
 use crate::sync::thread::const_thread_local;
@@ -74,12 +74,32 @@ pub(super) fn serves(owner: OwnerId) -> bool {
 pub(super) fn main(pool: Arc<Pool>) {
     SERVES.with(|serves| serves.set(Some(pool.id)));
     let seat = pool.crew.join();
+    if let Err(panic) = task::catch(|| work(&pool, &seat)) {
+        fall(&pool, &seat, panic);
+    }
+    pool.crew.depart(|| pool.end_timer());
+}
+
+/// What a worker does when it has panicked, and not a task of its: nobody waits for it any more, and the
+/// pool is broken, for it may have left anything half done.
+fn fall(pool: &Arc<Pool>, seat: &Arc<Seat>, panic: TaskPanic) {
+    LANE.with(|own| own.set(None));
+    // With the last of it goes its state, which is the user's.
+    task::contain(|| {
+        WORKER.with(|slot| drop(slot.replace(None)));
+        task::set_host(None);
+    });
+    task::on_behalf_of(pool.id, || pool.collapse(panic));
+    pool.crew.fall(seat);
+}
+
+fn work(pool: &Arc<Pool>, seat: &Arc<Seat>) {
     let worker = Rc::new(Worker {
-        pool: Arc::clone(&pool),
-        seat,
+        pool: Arc::clone(pool),
+        seat: Arc::clone(seat),
         spin: Spin::new(),
         received: Cell::new(0),
-        desk: Desk::of_worker(Arc::clone(&pool)),
+        desk: Desk::of_worker(Arc::clone(pool)),
         state: RefCell::new(None),
         stage: Cell::new(Stage::Initializing),
         blocked: Cell::new(0),
@@ -101,8 +121,6 @@ pub(super) fn main(pool: Arc<Pool>) {
     worker.finalize();
     WORKER.with(|slot| drop(slot.replace(None)));
     task::set_host(None);
-    drop(worker);
-    pool.crew.depart(|| pool.end_timer());
 }
 
 /// Lends the state of this worker to `code`.
@@ -148,7 +166,7 @@ impl Worker {
             Ok(Err(error)) => Err(BrokenCause::new(FAILED, error)),
             Err(panic) => {
                 let label = Some("initializer".into());
-                let panic = TaskErrorKind::Panicked(panic);
+                let panic = TaskErrorKind::Panicked(task::told(panic));
                 Err(BrokenCause::new(FAILED, TaskError::labelled(panic, label)))
             }
         }
@@ -178,7 +196,11 @@ impl Worker {
             if let Some(task) = self.pool.next(&mut tour) {
                 if is_searching {
                     is_searching = false;
+                    let in_hand = InHand(&task);
+                    #[cfg(all(test, not(concurrent_futures_loom)))]
+                    crate::sync::trap::spring("found");
                     self.pool.found();
+                    std::mem::forget(in_hand);
                 }
                 self.run(task);
                 continue;
@@ -194,6 +216,8 @@ impl Worker {
             if self.pool.has_queued() {
                 continue;
             }
+            #[cfg(all(test, not(concurrent_futures_loom)))]
+            crate::sync::trap::spring("rest");
             match crew.rest(&self.seat, || !self.pool.has_queued()) {
                 Rest::GoOn => {}
                 Rest::Leave(others) => return self.leave(others),
@@ -311,6 +335,16 @@ impl Worker {
                 false
             }
         }
+    }
+}
+
+/// A task that has been taken out of the queue, as long as a panic would lose it.
+struct InHand<'a>(&'a TaskRef);
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        // What has begun and is not run ends.
+        drop(self.0.begin());
     }
 }
 

@@ -12,6 +12,8 @@ mod errors;
 mod far;
 mod futures;
 mod gate;
+#[cfg(target_os = "linux")]
+mod held;
 mod panics;
 mod pools;
 mod processes;
@@ -23,8 +25,10 @@ pub(crate) use errors::{is_no_worker, is_queue_full, is_shut_down};
 pub(crate) use far::{Address, FarGate, FarLatch, Mailbox};
 pub(crate) use futures::{OutOfPaper, cancelled, failed, finished, running};
 pub(crate) use gate::{Gate, Latch};
+#[cfg(target_os = "linux")]
+pub(crate) use held::{Held, shared_memory};
 pub(crate) use panics::{Deliberate, hush, panic_quietly};
 pub(crate) use pools::{Occupied, begun, occupy, occupy_one, pool, until_idle};
-#[cfg(target_os = "linux")]
-pub(crate) use processes::threads_named;
 pub(crate) use processes::{in_child, in_limited_child, printed};
+#[cfg(target_os = "linux")]
+pub(crate) use processes::{processes_of_this_child, threads_named};

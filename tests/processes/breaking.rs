@@ -135,34 +135,6 @@ fn workers_that_the_pool_ends_itself_do_not_count_as_deaths() {
     });
 }
 
-fn dies_at_start(path: PathBuf) {
-    note(path);
-    std::process::abort();
-}
-
-#[test]
-fn an_initializer_that_always_dies_breaks_the_pool() {
-    within(|| {
-        let folder = Folder::new();
-        let executor = ProcessPoolExecutor::builder()
-            .max_workers(2)
-            .initializer(dies_at_start, folder.path("starts"))
-            .build()
-            .unwrap();
-        let futures: Vec<_> = (0..10).map(|_| executor.submit(|()| (), ())).collect();
-        for future in futures {
-            let error = future.result().unwrap_err();
-            assert!(error.is_broken(), "{error}");
-        }
-        let refusal = refusal_of(&executor);
-        assert!(refusal.contains("before it could take a task"), "{refusal}");
-        assert!(refusal.contains("SIGABRT") && !refusal.contains("while it ran"), "{refusal}");
-        executor.shutdown(true, false);
-        let starts = noted(&folder.path("starts")).len();
-        assert!((2..=10).contains(&starts), "{starts} workers were started");
-    });
-}
-
 #[test]
 fn an_initializer_that_dies_now_and_then_costs_no_task() {
     fn dies_at_first(path: PathBuf) {
@@ -193,39 +165,6 @@ fn said_by<S: 'static>(executor: ProcessPoolExecutor<S>) -> (String, String) {
     assert!(again.to_string().contains(&cause), "{again}");
     executor.shutdown(true, false);
     (error.to_string(), cause)
-}
-
-#[test]
-fn an_initializers_error_is_told_with_its_text() {
-    within(|| {
-        let (text, cause) = said_by(
-            ProcessPoolExecutor::builder()
-                .max_workers(1)
-                .try_initializer(|n: u32| Err::<(), _>(format!("no device {n}")), 7)
-                .build()
-                .unwrap(),
-        );
-        assert_eq!(cause, "the initializer failed: no device 7");
-        assert!(text.contains(&cause), "{text}");
-    });
-}
-
-#[test]
-fn an_initializers_panic_is_told_with_its_text_and_location() {
-    within(|| {
-        let (_, cause) = said_by(
-            ProcessPoolExecutor::builder()
-                .max_workers(1)
-                .initializer(|n: u32| assert_eq!(n, 8, "the device is missing"), 7)
-                .build()
-                .unwrap(),
-        );
-        assert!(cause.starts_with("the initializer panicked: "), "{cause}");
-        assert!(
-            cause.contains("the device is missing") && cause.contains("breaking.rs"),
-            "{cause}"
-        );
-    });
 }
 
 #[test]

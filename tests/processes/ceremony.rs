@@ -2,9 +2,8 @@
 
 use crate::common::{in_child, printed, within};
 use crate::support::{Folder, pool, process_of};
-use concurrent_futures::{BuildError, ProcessPoolExecutor};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use concurrent_futures::ProcessPoolExecutor;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 fn builder() -> concurrent_futures::ProcessPoolBuilder {
@@ -115,17 +114,6 @@ fn workers_run_on_the_processors_that_they_were_told() {
 }
 
 #[test]
-fn a_worker_reads_nothing_from_its_input() {
-    within(|| {
-        let read = |()| {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map(|_| text).map_err(|it| it.to_string())
-        };
-        assert_eq!(pool(1).submit(read, ()).result().unwrap(), Ok(String::new()));
-    });
-}
-
-#[test]
 fn what_workers_print_comes_where_the_program_prints_and_once() {
     fn prints(_: ()) {
         println!("printed by a task");
@@ -154,73 +142,13 @@ fn what_workers_print_comes_where_the_program_prints_and_once() {
     assert_eq!(err.matches("warned by a task").count(), 1, "{err}");
 }
 
-/// This test program, at another place, as one that only runs the test with this name.
-fn copied(folder: &Folder, test: &str) -> Command {
-    let copy = folder.path("program");
-    // Not by this process, whose other children might hold it open for writing for a moment.
-    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&copy).status();
-    assert!(copied.unwrap().success());
-    let mut command = Command::new(&copy);
-    command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
-    command.env(COPY, &copy).stdin(Stdio::null());
-    command
-}
-
-const COPY: &str = "CONCURRENT_FUTURES_TEST_COPY";
-
 fn outcome(mut command: Command) -> Output {
     within(move || command.output().unwrap())
-}
-
-/// The program: changes its own file, and starts workers afterwards.
-#[test]
-fn program_whose_file_is_changed() {
-    let Some(copy) = std::env::var_os(COPY).map(PathBuf::from) else { return };
-    let executor = pool(2);
-    process_of(&executor);
-    std::fs::remove_file(&copy).unwrap();
-    works_with_new_workers();
-    // Something else has its name now, and would not be a worker.
-    std::fs::copy("/bin/true", &copy).unwrap();
-    works_with_new_workers();
-    let (here, there) = (executor.submit(spins, 1), executor.submit(spins, 2));
-    assert_eq!((here.result().unwrap(), there.result().unwrap()), (1, 2));
-}
-
-fn spins(n: u32) -> u32 {
-    (0..1000).for_each(|_| std::thread::yield_now());
-    n
-}
-
-fn works_with_new_workers() {
-    let executor = pool(2);
-    let squares: Vec<u32> = executor.map(|n: u32| n * n, 0..50).map(|it| it.unwrap()).collect();
-    assert!(squares.into_iter().eq((0..50).map(|n| n * n)));
-}
-
-#[test]
-fn a_program_whose_file_is_removed_and_replaced_still_starts_workers() {
-    let folder = Folder::new();
-    printed(&outcome(copied(&folder, "ceremony::program_whose_file_is_changed")));
 }
 
 /// The variable that marks a worker, as the documentation of the error says it is removed at once.
 fn mark() -> String {
     format!("CONCURRENT_FUTURES_WORKER_{}", env!("CARGO_PKG_VERSION").replace('.', "_"))
-}
-
-#[test]
-fn a_process_that_is_marked_as_a_worker_builds_no_pool() {
-    let name = "ceremony::a_process_that_is_marked_as_a_worker_builds_no_pool";
-    let output = in_child(name, || {
-        // As if the hook had been dropped by a linker: then the mark is still there.
-        // SAFETY: this process has no other thread that looks at the environment.
-        unsafe { std::env::set_var(mark(), "1") };
-        let error = ProcessPoolExecutor::new(1).unwrap_err();
-        assert!(matches!(error, BuildError::NotBootstrapped), "{error}");
-        assert!(error.to_string().contains("concurrent_futures::init()"), "{error}");
-    });
-    output.as_ref().map(printed);
 }
 
 #[test]
@@ -255,26 +183,4 @@ fn a_worker_knows_how_its_program_was_called() {
         let found: PathBuf = pool(1).submit(program, ()).result().unwrap();
         assert_eq!(found, std::env::current_exe().unwrap());
     });
-}
-
-#[test]
-fn a_program_without_standard_streams_can_have_workers() {
-    let name = "ceremony::a_program_without_standard_streams_can_have_workers";
-    let folder = Folder::new();
-    let done = folder.path("done");
-    if let Some(done) = std::env::var_os(COPY) {
-        for descriptor in 0..3 {
-            // SAFETY: what is printed from here on goes nowhere, or to whatever is opened next.
-            unsafe { libc::close(descriptor) };
-        }
-        let executor = pool(2);
-        let writes = |path: PathBuf| std::fs::File::create(path).unwrap().write_all(b"x").unwrap();
-        executor.submit(writes, Path::new(&done).to_owned()).result().unwrap();
-        drop(executor);
-        std::process::exit(0);
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(COPY, &done);
-    let output = outcome(command);
-    assert!(output.status.success() && done.exists(), "{output:?}");
 }

@@ -2,54 +2,12 @@
 //!
 //! All of it is done in a process of its own, where nobody else opens files or starts threads.
 
-use crate::common::{eventually, in_child, printed};
+use crate::common::{Held, eventually, in_child, printed};
 use crate::death::aborts;
 use crate::support::{death_of, pause_for_ever, pool};
 use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
-
-/// What a process holds that the system counts.
-#[derive(Debug, PartialEq, Eq)]
-struct Held {
-    /// What each descriptor leads to.
-    descriptors: BTreeMap<String, String>,
-    threads: usize,
-    children: Vec<String>,
-}
-
-impl Held {
-    fn now() -> Held {
-        let list = |folder: &str| -> Vec<_> {
-            fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect()
-        };
-        let leads_to = |path: &Path| Some(fs::read_link(path).ok()?.display().to_string());
-        let descriptors = list("/proc/self/fd").into_iter().filter_map(|path| {
-            // The one for the list itself is gone by now.
-            let leads_to = leads_to(&path)?;
-            Some((path.display().to_string(), leads_to))
-        });
-        let threads = list("/proc/self/task");
-        let children = threads.iter().filter_map(|thread| {
-            let text = fs::read_to_string(thread.join("children")).ok()?;
-            Some(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        });
-        Held {
-            descriptors: descriptors.collect(),
-            threads: threads.len(),
-            children: children.flatten().collect(),
-        }
-    }
-
-    /// What it holds when it has so many threads: one that has ended is listed for a moment longer.
-    #[track_caller]
-    fn with_threads(threads: usize) -> Held {
-        eventually(|| Held::now().threads == threads);
-        Held::now()
-    }
-}
 
 /// Bytes of resident memory.
 fn memory() -> usize {
@@ -146,27 +104,6 @@ fn workers_that_die_leave_nothing() {
                 && now.descriptors.len() <= held.descriptors.len()
                 && now.children.len() == 1
         });
-    });
-    output.as_ref().map(printed);
-}
-
-#[test]
-fn a_worker_holds_nothing_of_the_other_workers() {
-    let output = in_child("leaks::a_worker_holds_nothing_of_the_other_workers", || {
-        let executor = pool(4);
-        let held = |()| -> Vec<String> {
-            let all = fs::read_dir("/proc/self/fd").unwrap();
-            let links = all.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
-            links.map(|it| it.display().to_string()).collect()
-        };
-        for future in executor.submit_all(held, [(); 40]) {
-            let held = future.result().unwrap();
-            for what in ["socket:", "anon_inode:[pidfd]", "/memfd:"] {
-                let count = held.iter().filter(|it| it.starts_with(what)).count();
-                assert_eq!(count, 1, "{what} in {held:?}");
-            }
-            assert!(!held.iter().any(|it| it.contains("eventfd")), "{held:?}");
-        }
     });
     output.as_ref().map(printed);
 }

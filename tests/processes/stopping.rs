@@ -195,20 +195,6 @@ fn a_process_is_asked_to_terminate_before_it_is_killed() {
 }
 
 #[test]
-fn a_task_that_ignores_the_signal_to_terminate_is_killed() {
-    within(|| {
-        let door = Door::new();
-        let executor = impatient(1);
-        let future = executor.submit(is_stubborn, door.path());
-        let visitor = door.open();
-        assert!(future.abort());
-        assert!(future.result().unwrap_err().is_cancelled());
-        until_gone(visitor.process);
-        assert_ne!(process_of(&executor), visitor.process);
-    });
-}
-
-#[test]
 fn a_task_that_exceeds_its_timeout_and_heeds_it_keeps_its_worker() {
     within(|| {
         let door = Door::new();

@@ -1,9 +1,7 @@
 //! Folders and doors through which a test hears of what happens in other processes.
 
 use crate::common::eventually;
-use concurrent_futures::{
-    DeathCause, Future, ProcessPoolExecutor, ProcessPoolHandle, TaskError, WorkerDeath,
-};
+use concurrent_futures::{Future, ProcessPoolExecutor, ProcessPoolHandle, TaskError, WorkerDeath};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -165,8 +163,4 @@ pub(crate) fn death_of<R: Send + 'static + std::fmt::Debug>(
     let error = future.result().unwrap_err();
     let Some(death) = error.worker_death().cloned() else { panic!("no death: {error}") };
     (error, death)
-}
-
-pub(crate) fn was_signalled(cause: &DeathCause, signals: &[i32]) -> bool {
-    matches!(cause, DeathCause::Signalled { number, .. } if signals.contains(number))
 }

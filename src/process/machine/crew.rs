@@ -153,6 +153,20 @@ impl<J> Machine<J> {
         self.is_unsettled = true;
     }
 
+    /// What the books say is not to be trusted any more: forgets all of it, and gives what it had.
+    pub(crate) fn abandon(&mut self) -> Vec<J> {
+        self.is_broken = true;
+        self.phase = Phase::Closed;
+        self.queue.clear();
+        self.workers.clear();
+        self.is_unsettled = false;
+        let over = self.actions.drain(..).filter_map(|action| match action {
+            Action::Lose { job } | Action::Cancel { job } | Action::GiveUp { job } => Some(job),
+            _ => None,
+        });
+        over.chain(self.tasks.drain().map(|(_, task)| task.job)).collect()
+    }
+
     fn withdraw_from_all(&mut self) {
         for worker in self.all() {
             self.withdraw_from(worker);

@@ -11,7 +11,7 @@ use super::guest;
 use super::seat::Seat;
 use super::settings::Settings;
 use super::worker;
-use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::error::{BrokenCause, Refusal, TaskErrorKind, TaskPanic};
 use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, expire};
 use crate::queue::{Lane, Queue, Tour};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +67,15 @@ impl Pool {
             broken: Mutex::new(None),
             threads: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
-            timer: Timer::new(),
+            timer: {
+                let pool = this.clone();
+                Timer::new(move |payload| {
+                    if let Some(pool) = pool.upgrade() {
+                        let panic = TaskPanic::new(payload, None, None);
+                        apart("break-down", move || pool.collapse(panic));
+                    }
+                })
+            },
             begin_limits: BeginLimits::default(),
             part_extras: Arc::new(Extras { is_part: true, ..Extras::default() }),
             this: this.clone(),
@@ -233,6 +241,8 @@ impl Pool {
         apart("not begun", move || {
             let Some(begun) = late.begin() else { return };
             let was_queued = late.snapshot().is_queued();
+            #[cfg(all(test, not(concurrent_futures_loom)))]
+            crate::sync::trap::spring("not begun, threads");
             begun.fail(late.error(TaskErrorKind::NotBegun { limit }));
             // ORDERING: relaxed; a count that guards nothing.
             pool.failed.fetch_add(1, Ordering::Relaxed);
@@ -372,6 +382,8 @@ impl Pool {
         }
         seat.count_begun();
         let task = begun.task();
+        #[cfg(all(test, not(concurrent_futures_loom)))]
+        crate::sync::trap::spring("run");
         self.begin_limits.met(&self.timer, task);
         let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
             Some(Some(at)) => {

@@ -1,0 +1,26 @@
+//! The two pools as an opponent takes them: one test for each fault of the catalogue, named after its
+//! number there. The catalogue is `docs/faults.md`.
+//!
+//! What has to hold after every fault is in `postconditions`.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../processes/support.rs"]
+#[allow(dead_code)] // It belongs to the tests of processes, and this program uses some of it.
+mod support;
+
+mod dying;
+mod encoding;
+mod killed;
+mod limits;
+mod machinery;
+mod nesting;
+mod parent;
+mod postconditions;
+mod protocol;
+mod recycling;
+mod refused;
+mod starting;
+mod stopping;
