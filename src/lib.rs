@@ -132,6 +132,10 @@ mod process {
     mod slots;
 }
 mod queue;
+#[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
+#[path = "../tests/sweep/mod.rs"]
+#[allow(unsafe_code)]
+mod sweep;
 mod sync;
 #[allow(unsafe_code)]
 mod sys;

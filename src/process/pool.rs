@@ -7,7 +7,7 @@
 use super::attending::Attending;
 use super::job::{Finished, How, Job, Reply};
 use super::line::Line;
-use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
+use super::machine::{Machine, Return, Rules, TaskId, Verdict, WorkerId};
 use super::message::{DoneHead, Outcome};
 use super::payload::{KEEP, Store};
 use super::settings::Settings;
@@ -18,6 +18,7 @@ use crate::executor::{Admission, Bound, Patience, apart, expire};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
+use crate::sys::fault;
 use crate::task::{self, Advice, Blocking, Owner, OwnerId, TaskRef};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -164,6 +165,7 @@ impl Pool {
         }
         let id = job.task().address();
         state.machine.submit(id, job, terms.priority, terms.retries);
+        fault!(TaskEntered);
         Ok(state)
     }
 
@@ -293,14 +295,21 @@ impl Pool {
     pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) {
         let mut state = self.state.lock();
         let Some(id) = state.machine.task_of(worker, ticket) else { return };
-        state.machine.begun(id);
-        if let Some(job) = state.machine.job_mut(id) {
-            job.begin();
+        self.book_begin(&mut state, id);
+        self.act(state);
+    }
+
+    /// A call is known to have begun, from wherever: its worker may have been stopped before it could
+    /// say so.
+    pub(super) fn book_begin(&self, state: &mut State, id: TaskId) {
+        let is_news = state.machine.begun(id);
+        let Some(job) = state.machine.job_mut(id) else { return };
+        job.begin();
+        if is_news {
             // The limit on waiting has been kept, and that on running begins.
             self.forget_alarms(job);
             job.alarms.extend(self.watch_end(job));
         }
-        self.act(state);
     }
 
     /// Sees that the task is stopped in time if it may run only so long.
@@ -321,6 +330,7 @@ impl Pool {
     /// Whoever waits is told by [`Finished::conclude`].
     pub(super) fn returned(&self, line: &Line, calls: Vec<Returned>) -> bool {
         let (are_known, state) = self.book_all(line, calls, &mut line.finished.lock());
+        fault!(OutcomesBooked);
         self.act(state);
         are_known
     }
@@ -402,6 +412,7 @@ impl Pool {
             }
         }
         state.machine.died(line.worker, has_begun, now);
+        fault!(DeathBooked);
         self.act_upon(state, Cause::Death { death, was_up });
     }
 
@@ -468,6 +479,7 @@ impl Pool {
         if self.is_own_thread() {
             return false;
         }
+        fault!(AwaitingGone);
         let is_gone = task::while_blocked(Blocking::Waiting, || {
             let mut state = self.state.lock();
             loop {
@@ -482,12 +494,14 @@ impl Pool {
             }
         });
         if is_gone {
+            fault!(PoolGone);
             // No waiting call is over before the last thread is, whoever joins it.
             let _joining = self.joining.lock();
             let threads = std::mem::take(&mut *self.threads.lock());
             for thread in threads {
                 let _ = thread.join();
             }
+            fault!(ThreadsJoined);
         }
         is_gone
     }
@@ -533,13 +547,10 @@ impl Owner for Pool {
         if let Some((worker, ticket)) = state.machine.lent(id) {
             let line = state.lines.get(&worker);
             if !line.is_some_and(|line| line.page.slots().take_back(ticket)) {
-                state.machine.begun(id);
-                if let Some(job) = state.machine.job_mut(id) {
-                    job.begin();
-                }
+                self.book_begin(&mut state, id);
                 return false;
             }
-            state.machine.taken_back(id, true);
+            state.machine.taken_back(id);
         }
         task.end_lending();
         true
@@ -558,10 +569,7 @@ impl Owner for Pool {
         if let Some((worker, ticket)) = state.machine.lent(id)
             && state.lines.get(&worker).is_some_and(|it| it.page.slots().has_begun(ticket))
         {
-            state.machine.begun(id);
-            if let Some(job) = state.machine.job_mut(id) {
-                job.begin();
-            }
+            self.book_begin(&mut state, id);
         }
     }
 }

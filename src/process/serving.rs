@@ -16,12 +16,12 @@ use super::message::{
 };
 use super::outcomes::{FIRST_LOOK, SILENCE};
 use super::page::Page;
-use super::payload::Where;
+use super::payload::{Arrived, Place, Where};
 use super::pool::{Pool, Returned};
 use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, thread};
 use crate::sys::child::{self, Child};
-use crate::sys::{Bell, Link, image, usable_processors};
+use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::io;
@@ -47,6 +47,7 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
         Ok(Ok(line)) => {
             let alarm = pool.expect(&line);
             pool.connected(&line);
+            fault!(Connected);
             serve(pool, &line, 0, alarm);
         }
         Ok(Err(error)) => pool.refused(worker, error),
@@ -71,7 +72,11 @@ const SHARES: [&str; 6] = [
 
 fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Line>> {
     let settings = &pool.settings;
+    refusal!(PageMaking);
+    fault!(PageMaking);
     let page = Page::new()?;
+    refusal!(LinkMaking);
+    fault!(LinkMaking);
     let (link, far_end) = Link::pair()?;
     let share = (usable_processors() / settings.max_workers).max(1);
     let mut command = Command::new(child::executable());
@@ -110,6 +115,8 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     };
     // The longest frame is a result with what stands before it.
     let most = settings.max_message.saturating_add(MOST_HEAD);
+    refusal!(BellMaking);
+    fault!(BellMaking);
     let bell = Bell::new()?;
     // Nothing may fail from here on, for somebody has to bury the process.
     let child = Child::spawn(&mut command)?;
@@ -148,7 +155,9 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
         }
         // One at a time: a stand-in goes on with the next.
         while let Some(finished) = { line.finished.lock().pop_front() } {
+            fault!(FutureEnding);
             finished.conclude();
+            fault!(FutureEnded);
             if line.turn() != turn {
                 return leave(pool);
             }
@@ -160,6 +169,7 @@ fn serve(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option<Alar
             Heard::Bytes => continue,
             _ if has_ended => break,
             Heard::End => {
+                fault!(LinkEnded);
                 // Its task may have closed the link and gone on: what it puts into the memory before
                 // its end counts.
                 line.await_end();
@@ -291,6 +301,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
     match kind {
         Kind::Hello => {
             let (hello, _): (Hello, _) = read_message(body)?;
+            fault!(HelloRead);
             if hello.protocol != PROTOCOL || hello.identity != image::identity() {
                 pool.break_down(BrokenCause::new(
                     "a worker process cannot be used",
@@ -303,6 +314,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         }
         Kind::Ready => {
             let (ready, _): (Ready, _) = read_message(body)?;
+            fault!(ReadyRead);
             match ready {
                 Ok(()) => pool.ready(line.worker),
                 Err(NotReady::Unable(why)) => {
@@ -320,6 +332,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         }
         Kind::Begun => {
             let (ticket, _) = read_message(body)?;
+            fault!(BegunRead);
             // Unknown if it has been overtaken by its outcome, which came through the memory.
             pool.begun(line.worker, ticket);
             Ok(())
@@ -342,9 +355,10 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
         return Ok(Some(Returned { head, reply }));
     };
     let number = place.number;
-    let arrived = line.outcomes.at(place);
+    let arrived = map(line, place);
     if place.is_awaited {
         line.push(Kind::Opened);
+        fault!(OpenedPushed);
         line.flush();
     }
     match arrived {
@@ -361,6 +375,12 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             Ok(Some(Returned { head, reply }))
         }
     }
+}
+
+fn map(line: &Line, place: Place) -> io::Result<Arrived<'static>> {
+    refusal!(OutcomeMapping);
+    fault!(OutcomeMapping);
+    line.outcomes.at(place)
 }
 
 /// What callbacks on this thread find.
