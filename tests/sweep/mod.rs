@@ -62,7 +62,8 @@ fn of_worker(point: Point) -> Vec<Run> {
         run(Kind::Kill, None, Expected::Any),
         run(Kind::Exit, Some(0), Expected::OneLost),
         run(Kind::Close, Some(0), Expected::OneLost),
-        run(Kind::Stop, Some(0), Expected::Limited),
+        // On a busy machine, time may be up for what would have come to this step.
+        Run { is_certain: false, ..run(Kind::Stop, Some(0), Expected::Limited) },
         Run { continues: true, ..run(Kind::Stop, Some(0), Expected::All) },
         run(Kind::Pause, None, Expected::All),
         run(Kind::KillParent, Some(0), Expected::Death),
