@@ -47,7 +47,9 @@ enum Reminder {
 
 impl Effects {
     fn end(&mut self, state: &mut State, mut job: Job, kind: TaskErrorKind) {
-        state.count(&kind);
+        // It begins, so that it cannot be cancelled before it ends as it is counted here.
+        let is_cancelled = matches!(kind, TaskErrorKind::Cancelled) || !job.begin();
+        state.count(if is_cancelled { &TaskErrorKind::Cancelled } else { &kind });
         self.room += usize::from(std::mem::take(&mut job.has_room));
         self.over.push((job, kind));
     }

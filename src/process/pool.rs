@@ -214,10 +214,12 @@ impl Pool {
             }
         };
         let Some(mut job) = state.machine.forget(id) else { return };
-        state.failed += 1;
+        let kind = TaskErrorKind::NotBegun { limit };
+        // As where others are ended: see `Effects`.
+        state.count(if job.begin() { &kind } else { &TaskErrorKind::Cancelled });
         self.act(state);
         self.release(&job);
-        apart("not begun", move || job.fail(TaskErrorKind::NotBegun { limit }));
+        apart("not begun", move || job.fail(kind));
     }
 
     /// The job does not wait in the queue any more.
