@@ -232,13 +232,13 @@ impl Pool {
         // Dropping the call, and telling whoever waits, is other people's code.
         apart("not begun", move || {
             let Some(begun) = late.begin() else { return };
-            let was_queued = late.snapshot().is_queued();
-            begun.fail(late.error(TaskErrorKind::NotBegun { limit }));
+            // First, so that whoever sees that it is over sees it counted.
             // ORDERING: relaxed; a count that guards nothing.
             pool.failed.fetch_add(1, Ordering::Relaxed);
-            if was_queued {
+            if late.snapshot().is_queued() {
                 pool.count_stale();
             }
+            begun.fail(late.error(TaskErrorKind::NotBegun { limit }));
         });
     }
 
