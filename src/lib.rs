@@ -115,6 +115,19 @@
 
 mod any_executor;
 mod error;
+/// What the fuzzer (`fuzz/`) calls: no part of the crate in any other build.
+#[cfg(all(fuzzing, target_os = "linux"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    macro_rules! call {
+        ($($name:ident)*) => {$(
+            pub fn $name(bytes: &[u8]) {
+                crate::process::any_bytes::$name(bytes);
+            }
+        )*};
+    }
+    call! { frames values shared_values chunks }
+}
 mod executor;
 mod future;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
@@ -132,6 +145,10 @@ mod process {
     mod slots;
 }
 mod queue;
+#[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
+#[path = "../tests/sweep/mod.rs"]
+#[allow(unsafe_code)]
+mod sweep;
 mod sync;
 #[allow(unsafe_code)]
 mod sys;

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{BOUND, Drops, Latch, Token, within};
+use common::{BOUND, Drops, Latch, Token, eventually, hush, panic_quietly, within};
 use concurrent_futures::{
-    CompletionQueue, Future, FutureState, MapOptions, Order, ReturnWhen, TaskOptions,
-    ThreadPoolExecutor, wait, wait_timeout,
+    CompletionQueue, Future, FutureState, MapOptions, Order, ReturnWhen, TaskErrorKind,
+    TaskOptions, ThreadPoolExecutor, cancellation_requested, wait, wait_timeout,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -238,9 +238,11 @@ proptest! {
 /// One step of a script. Numbers choose among the tasks that there are.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Submit,
-    /// A task that submits another and waits for it.
-    SubmitNested,
+    Submit(Code),
+    /// Several tasks at once.
+    SubmitAll(usize),
+    /// A task that has to begin at once, while the workers are held up.
+    SubmitLate,
     Cancel(usize),
     Abort(usize),
     Wait(usize),
@@ -252,15 +254,36 @@ enum Step {
     /// The worker is held up until the next `Release`.
     Hold,
     Release,
-    Shutdown {
-        cancel: bool,
-    },
+    Shutdown(Ending),
+}
+
+/// What a task does besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Code {
+    Nothing,
+    /// Submits another task and waits for it.
+    Nested,
+    Panics,
+    /// Ends only when it is told to, and has a limit.
+    Endless,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Continue,
+    Cancel,
+    /// `shutdown_timeout`, with no time at all.
+    AtOnce,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => Just(Step::Submit),
-        3 => Just(Step::SubmitNested),
+        6 => Just(Step::Submit(Code::Nothing)),
+        3 => Just(Step::Submit(Code::Nested)),
+        1 => Just(Step::Submit(Code::Panics)),
+        1 => Just(Step::Submit(Code::Endless)),
+        2 => (0..5_usize).prop_map(Step::SubmitAll),
+        1 => Just(Step::SubmitLate),
         3 => any::<usize>().prop_map(Step::Cancel),
         2 => any::<usize>().prop_map(Step::Abort),
         2 => any::<usize>().prop_map(Step::Wait),
@@ -270,7 +293,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::CallBack),
         3 => Just(Step::Hold),
         2 => Just(Step::Release),
-        1 => any::<bool>().prop_map(|cancel| Step::Shutdown { cancel }),
+        1 => prop_oneof![Just(Ending::Continue), Just(Ending::Cancel), Just(Ending::AtOnce)]
+            .prop_map(Step::Shutdown),
     ]
 }
 
@@ -281,11 +305,13 @@ enum Known {
     Runs,
     /// Nobody will ever begin it.
     Cancelled,
+    NotBegun,
     Refused,
 }
 
 struct Played {
     future: Option<Future<Token>>,
+    code: Code,
     known: Known,
     runs: Arc<AtomicUsize>,
     /// Its code is over, and so is what it waited for.
@@ -294,10 +320,60 @@ struct Played {
     callbacks: usize,
 }
 
+impl Played {
+    /// A task and its future, of which the latter is still to come.
+    fn new(code: Code, is_shut: bool) -> Played {
+        Played {
+            future: None,
+            code,
+            known: if is_shut { Known::Refused } else { Known::Runs },
+            runs: Arc::default(),
+            ended: Latch::new(),
+            called_back: Arc::default(),
+            callbacks: 0,
+        }
+    }
+
+    /// What it is called with, and what it does.
+    fn call(&self, executor: &ThreadPoolExecutor) -> impl FnOnce(Token) -> Token + Send + use<> {
+        let (counted, ended) = (Arc::clone(&self.runs), self.ended.clone());
+        let (code, handle) = (self.code, executor.handle());
+        move |value| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            match code {
+                Code::Nothing | Code::Panics => {}
+                Code::Nested => {
+                    // Refused, if the executor is shut down by then.
+                    let inner = handle.submit(|n: u32| n + 1, 1).result();
+                    assert!(inner.is_ok_and(|n| n == 2) || handle.try_submit(|()| (), ()).is_err());
+                }
+                Code::Endless => {
+                    while !cancellation_requested() {
+                        std::thread::yield_now();
+                    }
+                }
+            }
+            ended.open();
+            if code == Code::Panics {
+                panic_quietly(value);
+            }
+            value
+        }
+    }
+
+    fn options(&self) -> TaskOptions {
+        match self.code {
+            Code::Endless => TaskOptions::new().timeout(Duration::from_millis(1)),
+            _ => TaskOptions::new(),
+        }
+    }
+}
+
 /// Plays a script on an executor and on the model, and compares after each step. The executor is
 /// held up whenever the model has to know that a task has not begun, so that nothing is left to
 /// chance but what must not matter.
 fn play(script: &[Step]) {
+    hush();
     let executor = ThreadPoolExecutor::new(1).unwrap();
     let values = Drops::new();
     let mut tasks: Vec<Played> = Vec::new();
@@ -309,32 +385,35 @@ fn play(script: &[Step]) {
     for step in script {
         let chosen = |n: usize, tasks: &[Played]| (!tasks.is_empty()).then(|| n % tasks.len());
         match *step {
-            Step::Submit | Step::SubmitNested => {
-                let (runs, value) = (Arc::new(AtomicUsize::new(0)), values.token());
-                let (counted, ended) = (Arc::clone(&runs), Latch::new());
-                let at_the_end = ended.clone();
-                let handle = executor.handle();
-                let nested = matches!(step, Step::SubmitNested);
-                let future = executor.submit(
-                    move |value: Token| {
-                        counted.fetch_add(1, Ordering::SeqCst);
-                        if nested {
-                            // Refused, if the executor is shut down by then.
-                            let inner = handle.submit(|n: u32| n + 1, 1).result();
-                            assert!(
-                                inner.is_ok_and(|n| n == 2)
-                                    || handle.try_submit(|()| (), ()).is_err()
-                            );
-                        }
-                        at_the_end.open();
-                        value
-                    },
-                    value,
-                );
-                let known = if is_shut { Known::Refused } else { Known::Runs };
-                let called_back = Arc::default();
-                let future = Some(future);
-                tasks.push(Played { future, known, runs, ended, called_back, callbacks: 0 });
+            Step::Submit(code) => {
+                let mut task = Played::new(code, is_shut);
+                let handle = executor.with(task.options());
+                task.future = Some(handle.submit(task.call(&executor), values.token()));
+                tasks.push(task);
+            }
+            Step::SubmitAll(count) => {
+                let first = tasks.len();
+                tasks.extend((0..count).map(|_| Played::new(Code::Nothing, is_shut)));
+                let calls = tasks[first..].iter().map(|it| (it.call(&executor), values.token()));
+                let calls: Vec<_> = calls.collect();
+                let futures = executor.submit_all(|(call, value)| call(value), calls);
+                assert_eq!(futures.len(), count);
+                for (task, future) in tasks[first..].iter_mut().zip(futures) {
+                    task.future = Some(future);
+                }
+            }
+            Step::SubmitLate => {
+                if held_from.is_some() {
+                    let mut task = Played::new(Code::Nothing, is_shut);
+                    let handle = executor.with(TaskOptions::new().begin_within(Duration::ZERO));
+                    let future = handle.submit(task.call(&executor), values.token());
+                    assert!(future.wait_timeout(BOUND));
+                    if !is_shut {
+                        task.known = Known::NotBegun;
+                    }
+                    task.future = Some(future);
+                    tasks.push(task);
+                }
             }
             Step::Cancel(n) | Step::Abort(n) => {
                 let Some(index) = chosen(n, &tasks) else { continue };
@@ -407,13 +486,22 @@ fn play(script: &[Step]) {
                 holds.drain(..).for_each(|gate| gate.open());
                 held_from = None;
             }
-            Step::Shutdown { cancel } => {
+            Step::Shutdown(ending) => {
+                let cancel = ending != Ending::Continue;
                 // What has not begun is known only of what is held.
                 if cancel && held_from.is_none() {
-                    let running = tasks.iter().filter(|task| task.known == Known::Runs);
-                    running.for_each(|task| task.ended.pass());
+                    for task in tasks.iter().filter(|task| task.known == Known::Runs) {
+                        task.ended.pass();
+                        if let Some(future) = &task.future {
+                            assert!(future.wait_timeout(BOUND));
+                        }
+                    }
                 }
-                executor.shutdown(false, cancel);
+                if ending == Ending::AtOnce {
+                    executor.shutdown_timeout(Duration::ZERO, Duration::ZERO);
+                } else {
+                    executor.shutdown(false, cancel);
+                }
                 is_shut = true;
                 if let Some(from) = held_from
                     && cancel
@@ -425,23 +513,40 @@ fn play(script: &[Step]) {
         }
     }
     holds.drain(..).for_each(|gate| gate.open());
-    executor.shutdown(true, false);
+    // Leaving it is the same as shutting it down.
+    let handle = executor.handle();
+    drop(executor);
 
-    let stats = executor.stats();
+    let stats = handle.stats();
     assert_eq!((stats.queued, stats.running, stats.workers), (0, 0, 0));
-    let cancelled = tasks.iter().filter(|task| task.known == Known::Cancelled).count();
-    assert_eq!((stats.cancelled, stats.failed), (cancelled, 0));
+    let count = |is: &dyn Fn(&Played) -> bool| tasks.iter().filter(|it| is(it)).count();
+    let cancelled = count(&|it| it.known == Known::Cancelled);
+    let has_failed = |it: &Played| {
+        let runs_badly =
+            it.known == Known::Runs && [Code::Panics, Code::Endless].contains(&it.code);
+        runs_badly || it.known == Known::NotBegun
+    };
+    assert_eq!((stats.cancelled, stats.failed), (cancelled, count(&has_failed)));
     for task in tasks {
         assert_eq!(task.runs.load(Ordering::SeqCst), usize::from(task.known == Known::Runs));
+        // Those of a task whose time was up are called apart.
+        eventually(|| task.called_back.load(Ordering::SeqCst) >= task.callbacks);
         assert_eq!(task.called_back.load(Ordering::SeqCst), task.callbacks);
         let Some(future) = task.future else { continue };
-        match (future.result(), task.known) {
-            (Ok(_), Known::Runs) => {}
-            (Err(error), Known::Cancelled) => assert!(error.is_cancelled()),
-            (Err(error), Known::Refused) => assert!(error.is_refused()),
-            (result, known) => panic!("{result:?} of a task that is {known:?}"),
+        match (future.result(), task.known, task.code) {
+            (Ok(_), Known::Runs, Code::Nothing | Code::Nested) => {}
+            (Err(error), Known::Runs, Code::Panics) => assert!(error.is_panic()),
+            (Err(error), Known::Runs, Code::Endless) => assert!(error.is_timed_out()),
+            (Err(error), Known::Cancelled, _) => assert!(error.is_cancelled()),
+            (Err(error), Known::Refused, _) => assert!(error.is_refused()),
+            (Err(error), Known::NotBegun, _) => {
+                assert!(matches!(error.kind(), TaskErrorKind::NotBegun { .. }));
+            }
+            (result, known, code) => panic!("{result:?} of {code:?} that is {known:?}"),
         }
     }
+    // A panic's payload goes with the last who knows of it.
+    eventually(|| values.made() == values.count());
     assert_eq!(values.made(), values.count(), "every value is dropped once");
 }
 

@@ -8,6 +8,7 @@
 
 use super::worker;
 use crate::sync::global::{AtomicUsize, Ordering};
+use crate::sys::fault;
 use crate::sys::initializers::{Initializer, run_those_after};
 use crate::task;
 use std::ffi::{c_char, c_int};
@@ -80,6 +81,7 @@ fn pass(prepare: impl FnOnce()) {
     // ORDERING: relaxed; see `has_passed`.
     PASSED.store(1, Ordering::Relaxed);
     let Some(mark) = Mark::found() else { return };
+    fault!(Marked);
     prepare();
     // SAFETY: in a worker nothing else runs yet, or it runs in a `main` that calls `init` first, as
     // its documentation demands: no other thread looks at the environment.

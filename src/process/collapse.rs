@@ -79,7 +79,7 @@ mod tests {
     use crate::executor::TaskOptions;
     use crate::future::Future;
     use crate::process::ProcessPoolExecutor;
-    use crate::sync::{Arc, trap};
+    use crate::sync::{Arc, traps};
     use std::path::Path;
     use std::time::{Duration, Instant};
 
@@ -161,7 +161,7 @@ mod tests {
     fn a_panic_of_the_thread_beside_a_worker_ends_every_task() {
         let pool = pool(2);
         let (futures, processes) = busy(&pool);
-        trap::set("hear", &name_of(&pool));
+        traps::set("hear", &name_of(&pool));
         ring(&pool);
         all_say_so(futures);
         is_broken_and_ends(pool, &processes);
@@ -171,7 +171,7 @@ mod tests {
     fn a_panic_with_an_outcome_in_hand_ends_that_task_too() {
         let pool = pool(1);
         pool.submit(sleeps, 0).result().unwrap();
-        trap::set("conclude", &name_of(&pool));
+        traps::set("conclude", &name_of(&pool));
         let (says, said) = std::sync::mpsc::channel();
         // Nobody but the thread beside the worker brings an outcome for which there is a callback.
         let told = pool.submit(|()| sleeps(0), ());
@@ -185,7 +185,7 @@ mod tests {
     fn a_panic_at_the_burial_of_a_worker_ends_every_task() {
         let pool = pool(2);
         let (futures, processes) = busy(&pool);
-        trap::set("bury", &name_of(&pool));
+        traps::set("bury", &name_of(&pool));
         let killed = rustix::process::Pid::from_raw(processes[0].cast_signed()).unwrap();
         rustix::process::kill_process(killed, rustix::process::Signal::KILL).unwrap();
         all_say_so(futures);
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_panic_before_a_worker_is_known_ends_every_task() {
         let pool = pool(2);
-        trap::set("connect", &name_of(&pool));
+        traps::set("connect", &name_of(&pool));
         let futures = pool.submit_all(sleeps, [AN_HOUR; 20]);
         all_say_so(futures);
         is_broken_and_ends(pool, &[]);
@@ -210,7 +210,7 @@ mod tests {
         let (says, said) = std::sync::mpsc::channel();
         let awaited = pool.submit(sleeps, 1);
         first.add_done_callback(move |_| {
-            trap::set("hear", &name);
+            traps::set("hear", &name);
             says.send(awaited.result().unwrap_err()).unwrap();
         });
         says_so(&said.recv_timeout(Duration::from_secs(60)).unwrap());
@@ -231,7 +231,7 @@ mod tests {
     fn a_panic_of_the_thread_that_gives_a_task_up_ends_that_task() {
         let pool = pool(1);
         let long = pool.submit(sleeps, AN_HOUR);
-        trap::set("not begun, processes", "not begun");
+        traps::set("not begun, processes", "not begun");
         let options = TaskOptions::new().begin_within(Duration::from_millis(1));
         says_so(&pool.with(options).submit(sleeps, 0).result().unwrap_err());
         // It had no part in what others do.
@@ -251,7 +251,7 @@ mod tests {
             handle.shutdown(true, false);
             says.send(error).unwrap();
         });
-        trap::set("hear", &name_of(&pool));
+        traps::set("hear", &name_of(&pool));
         ring(&pool);
         says_so(&said.recv_timeout(Duration::from_secs(60)).unwrap());
         all_say_so(futures);

@@ -14,10 +14,13 @@ use super::serving;
 use super::slots::Ticket;
 use super::state::State;
 use crate::error::{BrokenCause, DeathCause, TaskErrorKind};
-use crate::sync::{Arc, Mutex, MutexGuard, deadline_after, thread};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Arc, Mutex, MutexGuard, deadline_after};
 use crate::sys::child::Signal;
+use crate::sys::{fault, refusal};
 use crate::task;
 use std::collections::VecDeque;
+use std::io;
 use std::time::Duration;
 
 /// What is to be done when the lock has been released.
@@ -44,7 +47,9 @@ enum Reminder {
 
 impl Effects {
     fn end(&mut self, state: &mut State, mut job: Job, kind: TaskErrorKind) {
-        state.count(&kind);
+        // It begins, so that it cannot be cancelled before it ends as it is counted here.
+        let is_cancelled = matches!(kind, TaskErrorKind::Cancelled) || !job.begin();
+        state.count(if is_cancelled { &TaskErrorKind::Cancelled } else { &kind });
         self.room += usize::from(std::mem::take(&mut job.has_room));
         self.over.push((job, kind));
     }
@@ -95,15 +100,18 @@ impl Pool {
                 {
                     let line = state.lines.get(&worker);
                     let was_kept = line.is_some_and(|it| it.page.slots().take_back(ticket));
-                    if !was_kept && let Some(job) = state.machine.job_mut(task) {
-                        job.begin();
+                    if was_kept {
+                        state.machine.taken_back(task);
+                        fault!(CallTakenBack);
+                    } else {
+                        self.book_begin(state, task);
                     }
-                    state.machine.taken_back(task, was_kept);
                 }
             }
             Action::Retire { worker } => {
                 if let Some(line) = state.lines.get(&worker) {
                     line.push(Kind::Retire);
+                    fault!(RetirePushed);
                     effects.flush(line);
                 }
             }
@@ -111,6 +119,7 @@ impl Pool {
                 if let Some(line) = state.lines.get(&worker) {
                     line.page.slots().request_stop(ticket);
                 }
+                fault!(StopRequested);
                 let reminder = Reminder::Grace(task, worker, ticket);
                 effects.later.push((self.settings.grace, reminder));
             }
@@ -179,6 +188,7 @@ impl Pool {
         }
         effects.room += usize::from(std::mem::take(&mut job.has_room));
         line.page.slots().offer(ticket);
+        fault!(CallOffered);
         let context = job.call.context.as_ref();
         let head = CallHead {
             ticket,
@@ -190,6 +200,7 @@ impl Pool {
             argument: job.call.argument.place(),
         };
         line.push_call(&head, &job.call.argument);
+        fault!(CallPushed);
         if state.machine.has_ahead(worker) {
             line.mind();
         }
@@ -240,8 +251,7 @@ impl Pool {
 
     fn start(&self, worker: WorkerId, index: usize) {
         let Some(pool) = self.this.upgrade() else { return };
-        let name = format!("{}_{index}", self.settings.name);
-        match thread::spawn(name, None, move || serving::main(&pool, worker, index)) {
+        match start_line(pool, worker, index) {
             Ok(thread) => self.keep(thread),
             Err(error) => self.refused(worker, error),
         }
@@ -266,6 +276,14 @@ impl Pool {
             remind();
         }
     }
+}
+
+/// Starts the thread beside a worker.
+fn start_line(pool: Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<JoinHandle<()>> {
+    refusal!(ThreadStarting);
+    fault!(ThreadStarting);
+    let name = format!("{}_{index}", pool.settings.name);
+    thread::spawn(name, None, move || serving::main(&pool, worker, index))
 }
 
 /// What becomes of a task whose worker has died while it ran.

@@ -65,11 +65,9 @@ impl JobOf<dyn Sink> {
         self.task().extras()?.begin_within
     }
 
-    /// The task is running from now on.
-    pub(super) fn begin(&mut self) {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.sink.begin();
-        }
+    /// The task is running from now on, and cannot be cancelled any more; false if it is over.
+    pub(super) fn begin(&mut self) -> bool {
+        std::mem::replace(&mut self.has_begun, true) || self.sink.begin()
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
@@ -148,7 +146,8 @@ impl From<Panic> for TaskPanic {
 /// Where an outcome goes.
 pub(super) trait Sink: Send {
     fn task(&self) -> &TaskRef;
-    fn begin(&mut self);
+    /// False if that cannot be.
+    fn begin(&mut self) -> bool;
     /// At most once.
     fn conclude(&mut self, outcome: Result<&Arrived<'_>, TaskError>);
 }
@@ -167,9 +166,9 @@ where
         self.producer.task()
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> bool {
         // If it has ended otherwise, its outcome will come too late.
-        let _ = self.producer.begin();
+        self.producer.begin().is_ok()
     }
 
     fn conclude(&mut self, outcome: Result<&Arrived<'_>, TaskError>) {

@@ -11,7 +11,7 @@ use crate::error::{DeathCause, WorkerDeath};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::sys::child::{Child, Ended, Signal, signal_name};
-use crate::sys::{Bell, Link, limits, wait_for};
+use crate::sys::{Bell, Link, fault, limits, wait_for};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::io;
@@ -204,7 +204,9 @@ impl Line {
     pub(super) fn flush(&self) {
         let has_put = self.outbox.lock().write(self.page.inbox());
         if has_put {
+            fault!(InboxWritten);
             self.page.inbox().wake();
+            fault!(WorkerWoken);
         }
     }
 
@@ -220,6 +222,7 @@ impl Line {
                 Ok(0) => Heard::End,
                 Ok(count) => {
                     reader.filled(count);
+                    fault!(LinkReceiving);
                     if count < room { Heard::LastBytes } else { Heard::Bytes }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
@@ -248,6 +251,9 @@ impl Line {
             if count == 0 {
                 break;
             }
+        }
+        if found > 0 {
+            fault!(OutcomesTaken);
         }
         Ok(found > 0)
     }
@@ -338,6 +344,7 @@ impl Line {
 
     /// Ends the worker's process and all that it has started, politely or not.
     pub(super) fn signal(&self, signal: Signal) {
+        fault!(Signalling);
         self.child.signal_group(signal);
     }
 
@@ -362,7 +369,9 @@ impl Line {
         // What the task has started ends with it. The group's number is not given to anyone else as
         // long as the process has not been waited for.
         self.signal(Signal::Kill);
+        fault!(Burying);
         let ended = self.child.wait();
+        fault!(Buried);
         let fault = self.fault.lock().take();
         let cause = match (fault, ended) {
             (Some(fault), _) => DeathCause::BrokeProtocol(fault),

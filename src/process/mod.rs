@@ -1,5 +1,7 @@
 #![doc = include_str!("README.md")]
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod any_bytes;
 mod attending;
 mod bootstrap;
 mod builder;
@@ -11,6 +13,7 @@ mod frame;
 mod handle;
 mod inbox;
 mod job;
+mod limits;
 mod line;
 mod loans;
 mod machine;

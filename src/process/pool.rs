@@ -7,17 +7,18 @@
 use super::attending::Attending;
 use super::job::{Finished, How, Job, Reply};
 use super::line::Line;
-use super::machine::{Machine, Return, Rules, Verdict, WorkerId};
+use super::machine::{Machine, Return, Rules, TaskId, Verdict, WorkerId};
 use super::message::{DoneHead, Outcome};
 use super::payload::{KEEP, Store};
 use super::settings::Settings;
 use super::slots::Ticket;
 use super::state::State;
-use crate::error::{BrokenCause, Refusal, TaskErrorKind, TaskPanic, WorkerDeath};
-use crate::executor::{Admission, Bound, Patience, apart, expire};
+use crate::error::{BrokenCause, Refusal, TaskPanic, WorkerDeath};
+use crate::executor::{Admission, Bound, Patience, apart};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Alarm, Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
+use crate::sys::fault;
 use crate::task::{self, Advice, Blocking, Owner, OwnerId, TaskRef};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -172,6 +173,7 @@ impl Pool {
         }
         let id = job.task().address();
         state.machine.submit(id, job, terms.priority, terms.retries);
+        fault!(TaskEntered);
         Ok(state)
     }
 
@@ -183,59 +185,13 @@ impl Pool {
             || (may_continue && state.machine.may_continue() && !state.is_gone())
     }
 
-    /// Sees that the task fails in time if it has to begin within some time and does not, and that the
-    /// time can be minded for which it may run.
-    fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
-        if job.timeout().is_some() {
-            self.timer.start()?;
-        }
-        let Some((limit, at)) = job.begin_within().and_then(|it| Some((it, deadline_after(it)?)))
-        else {
-            return Ok(None);
-        };
-        let (pool, late) = (self.this.clone(), job.task().clone());
-        let give_up = move || {
-            if let Some(pool) = pool.upgrade() {
-                pool.give_up_waiting(&late, limit);
-            }
-        };
-        self.timer.set(at, give_up).map(Some)
-    }
-
     /// Why the pool takes nothing, if it does not.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.state.lock().refusal()
     }
 
-    /// The time is over within which the task was to begin.
-    fn give_up_waiting(&self, task: &TaskRef, limit: Duration) {
-        let id = task.address();
-        let mut state = loop {
-            if !self.take_back(task) || !task.snapshot().is_pending() {
-                return;
-            }
-            let state = self.state.lock();
-            // It may have been sent again meanwhile, and may even have begun.
-            if state.machine.job(id).is_none_or(|job| job.has_begun) {
-                return;
-            }
-            if state.machine.sent(id).is_none() {
-                break state;
-            }
-        };
-        let Some(mut job) = state.machine.forget(id) else { return };
-        state.failed += 1;
-        self.act(state);
-        self.release(&job);
-        apart("not begun", move || {
-            #[cfg(all(test, not(concurrent_futures_loom)))]
-            crate::sync::trap::spring("not begun, processes");
-            job.fail(TaskErrorKind::NotBegun { limit });
-        });
-    }
-
     /// The job does not wait in the queue any more.
-    fn release(&self, job: &Job) {
+    pub(super) fn release(&self, job: &Job) {
         if job.has_room
             && let Some(bound) = &self.bound
         {
@@ -248,10 +204,6 @@ impl Pool {
         if self.values.wants_to_be_minded() {
             mind_values(self.this.clone(), &self.timer, KEEP);
         }
-    }
-
-    pub(super) fn forget_alarms(&self, job: &mut Job) {
-        job.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
     }
 
     // ---- events from workers ----------------------------------------------------------------
@@ -309,27 +261,21 @@ impl Pool {
     pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) {
         let mut state = self.state.lock();
         let Some(id) = state.machine.task_of(worker, ticket) else { return };
-        state.machine.begun(id);
-        if let Some(job) = state.machine.job_mut(id) {
-            job.begin();
+        self.book_begin(&mut state, id);
+        self.act(state);
+    }
+
+    /// A call is known to have begun, from wherever: its worker may have been stopped before it could
+    /// say so.
+    pub(super) fn book_begin(&self, state: &mut State, id: TaskId) {
+        let is_news = state.machine.begun(id);
+        let Some(job) = state.machine.job_mut(id) else { return };
+        job.begin();
+        if is_news {
             // The limit on waiting has been kept, and that on running begins.
             self.forget_alarms(job);
             job.alarms.extend(self.watch_end(job));
         }
-        self.act(state);
-    }
-
-    /// Sees that the task is stopped in time if it may run only so long.
-    fn watch_end(&self, job: &Job) -> Option<Alarm> {
-        let at = job.timeout().and_then(deadline_after)?;
-        let (pool, task) = (self.this.clone(), job.task().clone());
-        let alarm = self.timer.set(at, move || {
-            expire(&task);
-            if let Some(pool) = pool.upgrade() {
-                pool.stop(&task);
-            }
-        });
-        alarm.ok()
     }
 
     /// Calls came back: each one's task is over, or is tried again. False if there is no such call.
@@ -337,6 +283,7 @@ impl Pool {
     /// Whoever waits is told by [`Finished::conclude`].
     pub(super) fn returned(&self, line: &Line, calls: Vec<Returned>) -> bool {
         let (are_known, state) = self.book_all(line, calls, &mut line.finished.lock());
+        fault!(OutcomesBooked);
         self.act(state);
         are_known
     }
@@ -418,25 +365,8 @@ impl Pool {
             }
         }
         state.machine.died(line.worker, has_begun, now);
+        fault!(DeathBooked);
         self.act_upon(state, Cause::Death { death, was_up });
-    }
-
-    /// Wants a process to be up within the time for that.
-    pub(super) fn expect(&self, line: &Arc<Line>) -> Option<Alarm> {
-        let limit = self.settings.start_timeout;
-        let (pool, line) = (self.this.clone(), Arc::downgrade(line));
-        let alarm = self.timer.set(deadline_after(limit)?, move || {
-            if let (Some(pool), Some(line)) = (pool.upgrade(), line.upgrade()) {
-                pool.accuse(&line, format!("saying nothing for {limit:?} after it was started"));
-            }
-        });
-        alarm.ok()
-    }
-
-    pub(super) fn forget_alarm(&self, alarm: Option<Alarm>) {
-        if let Some(alarm) = alarm {
-            self.timer.cancel(alarm);
-        }
     }
 
     /// A thread is about to hand its line on to a stand-in.
@@ -458,7 +388,7 @@ impl Pool {
         threads.push(thread);
     }
 
-    fn stop(&self, task: &TaskRef) {
+    pub(super) fn stop(&self, task: &TaskRef) {
         let mut state = self.state.lock();
         state.machine.stop(task.address());
         self.act(state);
@@ -484,6 +414,7 @@ impl Pool {
         if self.is_own_thread() {
             return false;
         }
+        fault!(AwaitingGone);
         let is_gone = task::while_blocked(Blocking::Waiting, || {
             let mut state = self.state.lock();
             loop {
@@ -498,12 +429,14 @@ impl Pool {
             }
         });
         if is_gone {
+            fault!(PoolGone);
             // No waiting call is over before the last thread is, whoever joins it.
             let _joining = self.joining.lock();
             let threads = std::mem::take(&mut *self.threads.lock());
             for thread in threads {
                 let _ = thread.join();
             }
+            fault!(ThreadsJoined);
         }
         is_gone
     }
@@ -549,13 +482,10 @@ impl Owner for Pool {
         if let Some((worker, ticket)) = state.machine.lent(id) {
             let line = state.lines.get(&worker);
             if !line.is_some_and(|line| line.page.slots().take_back(ticket)) {
-                state.machine.begun(id);
-                if let Some(job) = state.machine.job_mut(id) {
-                    job.begin();
-                }
+                self.book_begin(&mut state, id);
                 return false;
             }
-            state.machine.taken_back(id, true);
+            state.machine.taken_back(id);
         }
         task.end_lending();
         true
@@ -574,10 +504,7 @@ impl Owner for Pool {
         if let Some((worker, ticket)) = state.machine.lent(id)
             && state.lines.get(&worker).is_some_and(|it| it.page.slots().has_begun(ticket))
         {
-            state.machine.begun(id);
-            if let Some(job) = state.machine.job_mut(id) {
-                job.begin();
-            }
+            self.book_begin(&mut state, id);
         }
     }
 }

@@ -179,6 +179,39 @@ mod tests {
         }
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Counters and bytes that somebody has written who has lost its mind.
+        #[test]
+        fn nothing_that_stands_in_a_ring_takes_more_out_of_it_than_it_holds(
+            put in any::<usize>(),
+            ahead in prop_oneof![0..2 * CAPACITY, any::<usize>()],
+            spaces in prop::collection::vec(0..2 * CAPACITY, 0..5),
+            frame in 0..2 * CAPACITY,
+        ) {
+            let ring = Box::new(Ring::new());
+            // ORDERING: relaxed, both; one thread.
+            ring.put.0.store(put, Ordering::Relaxed);
+            ring.taken.0.store(put.wrapping_sub(ahead), Ordering::Relaxed);
+            let mut taken = 0;
+            for space in spaces {
+                match ring.take(&mut vec![0; space]) {
+                    Ok(count) => {
+                        prop_assert!(count <= space);
+                        taken += count;
+                    }
+                    Err(Overfull) => prop_assert!(ahead > CAPACITY),
+                }
+            }
+            prop_assert!(taken <= ahead.min(CAPACITY));
+            // Nor puts more in than there is room for.
+            let frame = vec![0; frame];
+            let room = CAPACITY - (ahead - taken).min(CAPACITY);
+            prop_assert!(ring.put_some(&frame) <= room);
+        }
+    }
+
     #[test]
     fn a_ring_that_holds_more_than_it_can_is_a_violation() {
         let ring = Box::new(Ring::new());

@@ -16,12 +16,12 @@ use super::message::{
 };
 use super::outcomes::{FIRST_LOOK, SILENCE};
 use super::page::Page;
-use super::payload::Where;
+use super::payload::{Arrived, Place, Where};
 use super::pool::{Pool, Returned};
 use crate::error::{BrokenCause, TaskPanic};
-use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread};
+use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
 use crate::sys::child::{self, Child};
-use crate::sys::{Bell, Link, image, usable_processors};
+use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::io;
@@ -47,9 +47,9 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
         Ok(Ok(line)) => {
             serve(pool, &line, 0, || {
                 let alarm = pool.expect(&line);
-                #[cfg(all(test, not(concurrent_futures_loom)))]
-                crate::sync::trap::spring("connect");
+                trap!("connect");
                 pool.connected(&line);
+                fault!(Connected);
                 alarm
             });
         }
@@ -79,7 +79,11 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
         // Or nobody would mind that time.
         pool.timer.start()?;
     }
+    refusal!(PageMaking);
+    fault!(PageMaking);
     let page = Page::new()?;
+    refusal!(LinkMaking);
+    fault!(LinkMaking);
     let (link, far_end) = Link::pair()?;
     let share = (usable_processors() / settings.max_workers).max(1);
     let mut command = Command::new(child::executable());
@@ -118,6 +122,8 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     };
     // The longest frame is a result with what stands before it.
     let most = settings.max_message.saturating_add(MOST_HEAD);
+    refusal!(BellMaking);
+    fault!(BellMaking);
     let bell = Bell::new()?;
     // Nothing may fail from here on, for somebody has to bury the process.
     let child = Child::spawn(&mut command)?;
@@ -146,8 +152,7 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
     let mut patience = None;
     loop {
         let heard = line.hear();
-        #[cfg(all(test, not(concurrent_futures_loom)))]
-        crate::sync::trap::spring("hear");
+        trap!("hear");
         let has_come = matches!(heard, Heard::Bytes | Heard::LastBytes);
         let has_found = line.look().unwrap_or_else(|violation| {
             pool.accuse(line, violation.to_string());
@@ -167,9 +172,10 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
         }
         // One at a time: a stand-in goes on with the next.
         while let Some(finished) = { line.finished.lock().pop_front() } {
-            #[cfg(all(test, not(concurrent_futures_loom)))]
-            crate::sync::trap::spring("conclude");
+            trap!("conclude");
+            fault!(FutureEnding);
             finished.conclude();
+            fault!(FutureEnded);
             if line.turn() != turn {
                 return leave(pool);
             }
@@ -181,6 +187,7 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
             Heard::Bytes => continue,
             _ if has_ended => break,
             Heard::End => {
+                fault!(LinkEnded);
                 // Its task may have closed the link and gone on: what it puts into the memory before
                 // its end counts.
                 line.await_end();
@@ -199,8 +206,7 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
             }
         }
     }
-    #[cfg(all(test, not(concurrent_futures_loom)))]
-    crate::sync::trap::spring("bury");
+    trap!("bury");
     pool.forget_alarm(alarm);
     pool.died(line);
     if line.turn() == turn { task::set_host(None) } else { leave(pool) }
@@ -314,6 +320,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
     match kind {
         Kind::Hello => {
             let (hello, _): (Hello, _) = read_message(body)?;
+            fault!(HelloRead);
             if hello.protocol != PROTOCOL || hello.identity != image::identity() {
                 pool.break_down(BrokenCause::new(
                     "a worker process cannot be used",
@@ -326,6 +333,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         }
         Kind::Ready => {
             let (ready, _): (Ready, _) = read_message(body)?;
+            fault!(ReadyRead);
             match ready {
                 Ok(()) => pool.ready(line.worker),
                 Err(NotReady::Unable(why)) => {
@@ -343,6 +351,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         }
         Kind::Begun => {
             let (ticket, _) = read_message(body)?;
+            fault!(BegunRead);
             // Unknown if it has been overtaken by its outcome, which came through the memory.
             pool.begun(line.worker, ticket);
             Ok(())
@@ -365,9 +374,10 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
         return Ok(Some(Returned { head, reply }));
     };
     let number = place.number;
-    let arrived = line.outcomes.at(place);
+    let arrived = map(line, place);
     if place.is_awaited {
         line.push(Kind::Opened);
+        fault!(OpenedPushed);
         line.flush();
     }
     match arrived {
@@ -390,6 +400,12 @@ pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
 /// loses its descriptors, and then belongs to the system, a moment before its end can be seen.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+}
+
+fn map(line: &Line, place: Place) -> io::Result<Arrived<'static>> {
+    refusal!(OutcomeMapping);
+    fault!(OutcomeMapping);
+    line.outcomes.at(place)
 }
 
 /// What callbacks on this thread find.

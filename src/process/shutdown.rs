@@ -4,6 +4,7 @@ use super::ProcessPoolHandle;
 use super::pool::Pool;
 use crate::executor::ShutdownReport;
 use crate::sync::deadline_after;
+use crate::sys::fault;
 use std::time::Duration;
 
 impl<S: 'static> ProcessPoolHandle<S> {
@@ -139,6 +140,7 @@ impl Pool {
     pub(super) fn close(&self, cancel: bool) {
         let mut state = self.state.lock();
         state.machine.close(cancel);
+        fault!(PoolClosed);
         self.act(state);
         if let Some(bound) = &self.bound {
             bound.close();

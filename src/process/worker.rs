@@ -16,12 +16,12 @@ use super::message::{
 };
 use super::outcomes::LONG;
 use super::page::Page;
-use super::payload::{Arrived, Opened, Parcel, Store, Where, Writer};
+use super::payload::{Arrived, Opened, Parcel, Place, Store, Where, Writer};
 use super::shared;
 use super::slots::Ticket;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Spin};
-use crate::sys::{self, Link, child, image, limits};
+use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
 use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -107,12 +107,17 @@ struct Worker {
 impl Worker {
     fn new(Mark { parent, page }: Mark) -> io::Result<Worker> {
         let link = Arc::new(Link::of_standard_input()?);
+        fault!(Linked);
         watch(&link, parent)?;
+        fault!(Watching);
+        refusal!(PageOpening);
+        fault!(PageOpening);
         let page = Arc::new(Page::of_process(parent, page)?);
         let hello = Hello { protocol: PROTOCOL, identity: image::identity() };
         let mut frame = Vec::new();
         put_message(&mut frame, Kind::Hello, &hello, 0);
         link.send_all(&frame)?;
+        fault!(HelloSent);
 
         let mut reader = FrameReader::new(usize::MAX);
         let configure = loop {
@@ -129,6 +134,7 @@ impl Worker {
                 }
             }
         };
+        fault!(Configured);
         // ORDERING: relaxed; see `depth`.
         DEPTH.store(configure.depth, Ordering::Relaxed);
         // ORDERING: relaxed; see `depth`.
@@ -164,6 +170,7 @@ impl Worker {
         if !is_ready {
             exit(CANNOT_GO_ON);
         }
+        fault!(ReadySent);
         loop {
             match self.next_frame() {
                 None if self.has_received() => {}
@@ -180,6 +187,7 @@ impl Worker {
         if std::mem::take(&mut self.is_untold) && !self.page.outcomes().is_attended() {
             self.tell();
         }
+        fault!(Idle);
         or_end(check(&self.link));
         let has_come = || !self.page.inbox().is_empty();
         let Err(asleep) = self.spin.until(has_come, || false) else { return };
@@ -228,7 +236,9 @@ impl Worker {
         let Some((code, argument)) = &configure.initializer else {
             return Ok(());
         };
+        fault!(Initializing);
         let made = task::catch(|| code::initialize(*code, argument));
+        fault!(Initialized);
         match made {
             Ok(Ok(state)) => {
                 code::set_state(state);
@@ -270,6 +280,7 @@ impl Worker {
     fn tell(&mut self) {
         self.is_untold = false;
         self.send(&header(Kind::Look, 0));
+        fault!(BellRung);
     }
 
     fn call(&mut self, body: Vec<u8>) {
@@ -278,14 +289,17 @@ impl Worker {
         };
         let label = head.label.map(Arc::from);
         let ticket = head.ticket;
+        fault!(CallRead);
         if !self.page.slots().claim(ticket) {
             return;
         }
+        fault!(CallClaimed);
         let mut frame = Vec::new();
         let is_announced = head.is_announced;
         if is_announced {
             put_message(&mut frame, Kind::Begun, &ticket, 0);
             self.send(&frame);
+            fault!(BegunSent);
             frame.clear();
         }
         self.host.current.set(Some(ticket));
@@ -299,6 +313,7 @@ impl Worker {
         let (outcome, how, result) = run(label, running);
         let duration = begun.elapsed();
         self.host.current.set(None);
+        fault!(CallReturned);
         child::end_copy();
 
         let (mut outcome, result) = match result.len() {
@@ -328,20 +343,27 @@ impl Worker {
         put_message(&mut frame, Kind::Done, &done, result.len());
         if let Some(parcel) = &parcel {
             self.page.loans().lend(parcel.number());
+            fault!(OutcomeLent);
         }
         if !is_awaited && self.page.outcomes().put(&frame, &result) {
+            fault!(OutcomePut);
             self.is_untold = true;
             // Somebody minds its time, or it was long, and ringing hardly counts.
             if is_announced || duration >= LONG {
                 self.tell();
             }
         } else {
+            fault!(OutcomeSending);
             self.send(&frame);
-            self.send(&result);
+            if !result.is_empty() {
+                fault!(OutcomeHalfSent);
+                self.send(&result);
+            }
         }
         if let Some(mut parcel) = parcel {
             if is_awaited {
                 self.wait_until_opened();
+                fault!(OutcomeOpened);
                 parcel.is_opened();
             }
             self.lent.push(parcel);
@@ -363,21 +385,28 @@ impl Worker {
     }
 
     fn retire(&self) -> ! {
+        fault!(Retiring);
         if let (Some(code), Some(state)) = (self.configure.finalizer, code::take_state()) {
             task::contain(|| code::finalize(code, state));
         } else {
             task::contain(|| drop(code::take_state()));
         }
+        fault!(Finalized);
         exit(0)
     }
 }
 
 /// Reads what has come from the parent. Whether there was anything.
 fn receive(link: &Link, page: &Page, reader: &mut FrameReader) -> io::Result<bool> {
-    let taken = page.inbox().take(reader.space());
+    let space = reader.space();
+    let most = short!(InboxTaken, space.len());
+    let taken = page.inbox().take(&mut space[..most]);
     let (count, wants_room) =
         taken.map_err(|_| io::Error::other("its memory has been overwritten"))?;
     reader.filled(count);
+    if count > 0 {
+        fault!(InboxTaken);
+    }
     if wants_room {
         link.send_all(&header(Kind::Look, 0))?;
     }
@@ -459,11 +488,12 @@ impl Body for Running {
         let (head, behind) = head_of(&self.frame)?;
         let arrived = match head.argument {
             Where::Here => Arrived::Here(behind),
-            Where::Kept(place) => self.arguments.at(place).map_err(|error| {
+            Where::Kept(place) => open(&self.arguments, place).map_err(|error| {
                 let why = format!("its shared memory cannot be opened: {error}");
                 (Stage::DecodeArgument, why)
             })?,
         };
+        fault!(CallEntered);
         let mut result = self.into;
         let mut call =
             || task::at_attempt(head.attempt, || code::enter(head.code, &arrived, &mut result));
@@ -480,6 +510,12 @@ impl Body for Running {
         };
         Ok((how, result))
     }
+}
+
+fn open(arguments: &Opened, place: Place) -> io::Result<Arrived<'static>> {
+    refusal!(ArgumentOpening);
+    fault!(ArgumentOpening);
+    arguments.at(place)
 }
 
 fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {

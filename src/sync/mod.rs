@@ -31,7 +31,16 @@ mod parker_model_tests;
 mod spin;
 mod timer;
 #[cfg(all(test, not(concurrent_futures_loom)))]
-pub(crate) mod trap;
+pub(crate) mod traps;
+
+/// A place at which a unit test can let a thread of the crate's own panic. Nothing but in unit tests.
+macro_rules! trap {
+    ($place:literal) => {
+        #[cfg(all(test, not(concurrent_futures_loom)))]
+        $crate::sync::traps::spring($place);
+    };
+}
+pub(crate) use trap;
 
 pub(crate) use clock::deadline_after;
 pub(crate) use parker::Parker;

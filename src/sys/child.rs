@@ -59,9 +59,15 @@ pub(crate) enum Ended {
 impl Child {
     /// Starts a process as the leader of a new process group.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+        refusal!(ProcessStarting);
+        fault!(ProcessStarting);
         let mut process = command.process_group(0).spawn()?;
-        let opened = number_of(process.id()).and_then(|it| Ok((it, descriptor_of(process.id())?)));
-        match opened {
+        fault!(ProcessStarted);
+        let open = |number| {
+            refusal!(ProcessStarted);
+            Ok((number, descriptor_of(process.id())?))
+        };
+        match number_of(process.id()).and_then(open) {
             Ok((number, descriptor)) => {
                 Ok(Child { process, number, descriptor, ended: Mutex::new(None) })
             }

@@ -48,6 +48,8 @@ impl Link {
     /// Receives what is there, at once; [`io::ErrorKind::WouldBlock`] if that is nothing. Zero means
     /// that the other end has sent its last (or that `bytes` is empty).
     pub(crate) fn try_receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let most = short!(LinkReceiving, bytes.len());
+        let bytes = &mut bytes[..most];
         restarting(|| rustix::net::recv(&self.0, &mut *bytes, RecvFlags::DONTWAIT)).map(|it| it.0)
     }
 
@@ -55,7 +57,8 @@ impl Link {
     /// signal.
     pub(crate) fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match restarting(|| rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL)) {
+            let some = &bytes[..short!(LinkSending, bytes.len())];
+            match restarting(|| rustix::net::send(&self.0, some, SendFlags::NOSIGNAL)) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait_until(PollFlags::OUT)?;

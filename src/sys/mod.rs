@@ -4,7 +4,43 @@
 //! stands on is there for Linux only: shared memory (`memory`, `buffer`), the channel between two
 //! processes and the waiting for it (`link`), their lives and ends (`child`), what they may use
 //! (`limits`), and where a function is found in another process of the same executable
-//! (`image`, `initializers`). Nothing here knows what a pool or a task is.
+//! (`image`, `initializers`). Nothing here knows what a pool or a task is. In the unit tests, it can also fail on
+//! purpose (`faults`).
+
+#[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) mod faults;
+
+/// A step at which the sweep can let something happen; see `faults.rs`. Nothing but in unit tests.
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+macro_rules! fault {
+    ($point:ident) => {
+        #[cfg(test)]
+        $crate::sys::faults::at($crate::sys::faults::Point::$point);
+    };
+}
+
+/// The same where the system is asked for something that it may refuse.
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+macro_rules! refusal {
+    ($point:ident) => {
+        #[cfg(test)]
+        $crate::sys::faults::refuse($crate::sys::faults::Point::$point)?;
+    };
+}
+
+/// The same for how many bytes are read or written at once.
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+macro_rules! short {
+    ($point:ident, $most:expr) => {{
+        let most = $most;
+        #[cfg(test)]
+        let most = $crate::sys::faults::shorten($crate::sys::faults::Point::$point, most);
+        most
+    }};
+}
+
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) use {fault, refusal, short};
 
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod buffer;

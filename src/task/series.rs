@@ -10,7 +10,7 @@ use super::owner::OwnerId;
 use super::panic::contain;
 use super::task_ref::TaskRef;
 use crate::sync::thread::{self, JoinHandle, const_thread_local};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, trap};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -72,8 +72,7 @@ impl Series {
     fn go_on(self: &Arc<Self>) {
         let is_kept = AT.try_with(|at| at.borrow_mut().push(Arc::clone(self))).is_ok();
         // If the thread is ending and the list is gone, there are no stand-ins.
-        #[cfg(all(test, not(concurrent_futures_loom)))]
-        crate::sync::trap::spring("series");
+        trap!("series");
         while (self.step)() && (!is_kept || self.is_mine()) {}
         let _ = AT.try_with(|at| at.borrow_mut().retain(|it| !Arc::ptr_eq(it, self)));
     }

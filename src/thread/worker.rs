@@ -8,7 +8,7 @@ use crate::error::{BrokenCause, TaskError, TaskErrorKind, TaskPanic};
 use crate::queue::{Lane, Tour};
 use crate::sync::deadline_after;
 use crate::sync::thread::const_thread_local;
-use crate::sync::{Arc, Asleep, Spin};
+use crate::sync::{Arc, Asleep, Spin, trap};
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -197,8 +197,7 @@ impl Worker {
                 if is_searching {
                     is_searching = false;
                     let in_hand = InHand(&task);
-                    #[cfg(all(test, not(concurrent_futures_loom)))]
-                    crate::sync::trap::spring("found");
+                    trap!("found");
                     self.pool.found();
                     std::mem::forget(in_hand);
                 }
@@ -216,8 +215,7 @@ impl Worker {
             if self.pool.has_queued() {
                 continue;
             }
-            #[cfg(all(test, not(concurrent_futures_loom)))]
-            crate::sync::trap::spring("rest");
+            trap!("rest");
             match crew.rest(&self.seat, || !self.pool.has_queued()) {
                 Rest::GoOn => {}
                 Rest::Leave(others) => return self.leave(others),

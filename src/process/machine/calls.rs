@@ -30,18 +30,14 @@ impl<J> Machine<J> {
         Some(gone.job)
     }
 
-    /// The worker was kept from beginning the call, or was not.
-    pub(crate) fn taken_back(&mut self, task: TaskId, was_kept: bool) {
-        if was_kept {
-            self.put_back(task);
-        } else {
-            self.begun(task);
-        }
+    /// The worker was kept from beginning the call.
+    pub(crate) fn taken_back(&mut self, task: TaskId) {
+        self.put_back(task);
     }
 
-    /// The task has begun.
-    pub(crate) fn begun(&mut self, task: TaskId) {
-        let Some(it) = self.tasks.get_mut(&task) else { return };
+    /// The task has begun. Whether that was not known.
+    pub(crate) fn begun(&mut self, task: TaskId) -> bool {
+        let Some(it) = self.tasks.get_mut(&task) else { return false };
         let is_news = !std::mem::replace(&mut it.begun, true);
         if is_news
             && it.stop == Stop::Asked
@@ -49,6 +45,7 @@ impl<J> Machine<J> {
         {
             self.ask_to_stop(task, worker, ticket);
         }
+        is_news
     }
 
     /// A call came back. `is_too_large` says that the worker should be replaced.

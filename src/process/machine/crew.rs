@@ -96,8 +96,11 @@ impl<J> Machine<J> {
     }
 
     /// Nothing has been heard of the worker for long, while it has calls. What lies ready behind such
-    /// a call does not wait for it; and so that it keeps its place, all that has not begun elsewhere
-    /// is asked back too, and the queue's order decides.
+    /// a call does not wait for it; and so that it keeps its place, all that lies behind a call
+    /// elsewhere is asked back too, and the queue's order decides.
+    ///
+    /// The first call stays with its worker even if it has not begun: a worker without calls would
+    /// seem to be free, and be sent the same ones again, each time that it has said nothing for long.
     pub(crate) fn fell_silent(&mut self, worker: WorkerId) {
         let Some(it) = self.workers.get_mut(&worker) else { return };
         // One that has nothing to do is right to say nothing.
@@ -107,7 +110,7 @@ impl<J> Machine<J> {
         it.is_silent = true;
         if it.waiting() > 0 {
             let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
-            workers.into_iter().for_each(|worker| self.withdraw_from(worker));
+            workers.into_iter().for_each(|worker| self.withdraw_behind(worker));
         }
         self.is_unsettled = true;
     }

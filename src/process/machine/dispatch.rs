@@ -113,6 +113,14 @@ impl<J> Machine<J> {
         self.take_back(worker, all.filter(|(_, task)| self.lent(*task).is_some()).collect());
     }
 
+    /// The same but for the call that it is at, or comes to next.
+    pub(super) fn withdraw_behind(&mut self, worker: WorkerId) {
+        let Some(it) = self.workers.get(&worker) else { return };
+        let behind = it.sent.iter().skip(1).rev().copied();
+        let lent = behind.filter(|(_, task)| self.lent(*task).is_some()).collect();
+        self.take_back(worker, lent);
+    }
+
     fn take_back(&mut self, worker: WorkerId, calls: Vec<(Ticket, TaskId)>) {
         let action = |(ticket, task)| Action::TakeBack { task, worker, ticket };
         self.actions.extend(calls.into_iter().map(action));

@@ -52,7 +52,7 @@
 //!    asked back. An answer sends a call to an idle worker, or shows that one has begun; either can
 //!    happen only so often, so the asking ends.
 //!    A task behind a call of which nothing is heard for long is asked back in any case, and so is
-//!    all that has not begun elsewhere, so that the queue's order decides.
+//!    all that lies behind a call elsewhere, so that the queue's order decides.
 //! 3. *A task that waits while there could be more workers:* one is started for each that waits,
 //!    queued or behind another, up to what was asked. A process that the system refuses is not asked
 //!    for again until a worker is gone, or nobody is left and a task comes; when nobody is left, the
@@ -94,7 +94,7 @@ pub(crate) enum Action<J> {
     /// Send the call. `attempt` counts from one.
     Send { task: TaskId, worker: WorkerId, ticket: Ticket, attempt: u32 },
     /// Try to keep the worker from beginning the call, and say whether that was so, with
-    /// [`taken_back`](Machine::taken_back).
+    /// [`taken_back`](Machine::taken_back) or [`begun`](Machine::begun).
     TakeBack { task: TaskId, worker: WorkerId, ticket: Ticket },
     /// Tell the worker to leave; nothing more is sent to it.
     Retire { worker: WorkerId },

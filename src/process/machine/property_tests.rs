@@ -30,6 +30,8 @@ enum Event {
     Silence(usize),
     Idle(usize),
     Resize(usize),
+    GoOn,
+    BreakDown,
     Close { cancel: bool },
     EndAll { hard: bool },
     Rest,
@@ -60,6 +62,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => n().prop_map(Event::Idle),
         4 => n().prop_map(Event::Silence),
         3 => (1..5_usize).prop_map(Event::Resize),
+        2 => Just(Event::GoOn),
         1 => prop::bool::weighted(0.3).prop_map(|cancel| Event::Close { cancel }),
         1 => Just(Event::Rest),
     ]
@@ -120,6 +123,8 @@ fn happen(world: &mut World, event: Event) {
         Event::Idle(n) => world.idle(n),
         Event::Silence(n) => with(world, world.worker(n), &World::silence),
         Event::Resize(most) => world.resize(most),
+        Event::GoOn => drop(world.go_on()),
+        Event::BreakDown => world.break_down(),
         Event::Close { cancel } => world.close(cancel),
         Event::EndAll { hard } => world.end_all(hard),
         Event::Rest => world.rest(),
@@ -131,6 +136,7 @@ fn ending() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => any::<bool>().prop_map(|cancel| Event::Close { cancel }),
         1 => any::<bool>().prop_map(|hard| Event::EndAll { hard }),
+        1 => Just(Event::BreakDown),
     ]
 }
 

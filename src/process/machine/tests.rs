@@ -158,6 +158,34 @@ fn an_idle_worker_gets_what_would_begin_next_elsewhere() {
     end(world);
 }
 
+/// Of a worker that had begun nothing within the time of silence (it was stopped, or the machine was very
+/// busy) all was taken back, so it seemed to have nothing to do, and was sent the same calls once more,
+/// fifty times a second: more of them than it could look at when it went on slowly, and without end while
+/// it did not.
+#[test]
+fn a_worker_that_begins_nothing_is_not_sent_the_same_calls_again_and_again() {
+    let mut world = world(plain(), 2);
+    let workers = [world.worker(0).unwrap(), world.worker(1).unwrap()];
+    for _ in 0..2 {
+        submit(&mut world);
+    }
+    for worker in workers {
+        world.receive(worker);
+        finish(&mut world, worker);
+    }
+    for _ in 0..6 {
+        submit(&mut world);
+    }
+    assert_eq!(workers.map(|it| world.unread(it)), [2, 2]);
+    for _ in 0..10 {
+        workers.into_iter().for_each(|it| world.silence(it));
+    }
+    let sent = workers.map(|it| world.unread(it)).iter().sum::<usize>();
+    assert!(sent <= 6, "{sent} calls were sent");
+    world.rest();
+    end(world);
+}
+
 #[test]
 fn what_lies_ready_is_shared_after_the_pool_was_closed() {
     let mut world = world(plain(), 2);

@@ -1,7 +1,8 @@
 //! The memory that a process keeps for its large values.
 
 use crate::sync::{Arc, Mutex};
-use crate::sys::Buffer;
+use crate::sys::{Buffer, fault, refusal};
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Memory that has not been used for so long goes back to the system. To fill 64 MiB anew costs 45 ms
@@ -53,7 +54,7 @@ impl Store {
             Some(piece) => piece,
             None if shelf.used >= self.most => return None,
             None => {
-                let buffer = Buffer::new("values").ok()?;
+                let buffer = new_buffer().ok()?;
                 shelf.made = shelf.made.wrapping_add(1);
                 Piece { buffer, number: shelf.made - 1, told: 0, used_at: Instant::now() }
             }
@@ -110,6 +111,12 @@ impl Store {
     pub(in crate::process) fn reserved(&self) -> usize {
         self.shelf.lock().free.iter().map(|it| it.buffer.reserved()).sum()
     }
+}
+
+fn new_buffer() -> io::Result<Buffer> {
+    refusal!(ValueStoring);
+    fault!(ValueStoring);
+    Buffer::new("values")
 }
 
 /// Memory with a value on its way. It goes back to its store when it is dropped: not before the other

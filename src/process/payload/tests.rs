@@ -1,6 +1,7 @@
 //! What is written into the memory of values, and read out of it.
 
 use super::*;
+use crate::process::any_bytes::bytes;
 use crate::process::code;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
@@ -21,33 +22,6 @@ enum Value {
     Named { name: String, more: Option<bool> },
     Map(BTreeMap<String, Vec<u16>>),
     Several(Vec<Value>),
-}
-
-mod bytes {
-    use serde::de::{Deserializer, Visitor};
-    use serde::ser::Serializer;
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        struct Owned;
-
-        impl Visitor<'_> for Owned {
-            type Value = Vec<u8>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
-        }
-
-        from.deserialize_byte_buf(Owned)
-    }
 }
 
 /// Lengths around those at which something changes.

@@ -157,7 +157,7 @@ mod tests {
 
     use crate::error::TaskError;
     use crate::executor::TaskOptions;
-    use crate::sync::{Arc, trap};
+    use crate::sync::{Arc, traps};
     use crate::thread::ThreadPoolExecutor;
     use std::sync::mpsc::{self, Sender};
     use std::time::{Duration, Instant};
@@ -217,7 +217,7 @@ mod tests {
             let name = format!("collapse-{place}");
             let pool = pool(&name, 2);
             let (running, release) = occupy(&pool);
-            trap::set(place, &name);
+            traps::set(place, &name);
             let futures: Vec<_> = (0..20).map(|_| pool.spawn(|| 1)).collect();
             let mut refused = 0;
             for future in futures {
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_worker_that_has_nothing_to_do_breaks_the_pool() {
-        trap::set("rest", "collapse-rest");
+        traps::set("rest", "collapse-rest");
         let pool = pool("collapse-rest", 2);
         // It may be seen to be done before.
         assert_eq!(pool.spawn(|| 1).result().unwrap(), 1);
@@ -263,7 +263,7 @@ mod tests {
     fn a_panic_of_the_thread_that_gives_a_task_up_ends_that_task_and_the_pool_goes_on() {
         let pool = pool("collapse-late", 1);
         let (running, release) = occupy(&pool);
-        trap::set("not begun, threads", "not begun");
+        traps::set("not begun, threads", "not begun");
         let options = TaskOptions::new().begin_within(Duration::from_millis(1));
         says_so(&pool.with(options).spawn(|| ()).result().unwrap_err());
         drop(release);
@@ -279,7 +279,7 @@ mod tests {
         let (last, first) = (futures.pop().unwrap(), futures.remove(0));
         let (says, said) = mpsc::channel();
         first.add_done_callback(move |_| {
-            trap::set("series", "stand-in");
+            traps::set("series", "stand-in");
             says.send(last.result().unwrap_err()).unwrap();
         });
         pool.shutdown(false, true);

@@ -16,7 +16,7 @@ use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, exp
 use crate::queue::{Lane, Queue, Tour};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after};
+use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after, trap};
 use crate::task::{self, Advice, Begun, Blocking, End, Extras, Owner, OwnerId, TaskRef};
 
 /// Fewer stale entries than this are left where they are: some 100 KiB at the most.
@@ -240,15 +240,14 @@ impl Pool {
         // Dropping the call, and telling whoever waits, is other people's code.
         apart("not begun", move || {
             let Some(begun) = late.begin() else { return };
-            let was_queued = late.snapshot().is_queued();
-            #[cfg(all(test, not(concurrent_futures_loom)))]
-            crate::sync::trap::spring("not begun, threads");
-            begun.fail(late.error(TaskErrorKind::NotBegun { limit }));
+            trap!("not begun, threads");
+            // First, so that whoever sees that it is over sees it counted.
             // ORDERING: relaxed; a count that guards nothing.
             pool.failed.fetch_add(1, Ordering::Relaxed);
-            if was_queued {
+            if late.snapshot().is_queued() {
                 pool.count_stale();
             }
+            begun.fail(late.error(TaskErrorKind::NotBegun { limit }));
         });
     }
 
@@ -382,8 +381,7 @@ impl Pool {
         }
         seat.count_begun();
         let task = begun.task();
-        #[cfg(all(test, not(concurrent_futures_loom)))]
-        crate::sync::trap::spring("run");
+        trap!("run");
         self.begin_limits.met(&self.timer, task);
         let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
             Some(Some(at)) => {

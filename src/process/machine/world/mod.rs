@@ -1,11 +1,13 @@
 //! A small world for the machine: processes that do what real ones could do, in an order that the
 //! test decides, and a record of what has become of each task.
+//!
+//! What the record has to agree with, and what must be so at any time, is in [`promises`].
 
-use super::task::Stop;
-use super::worker::{Stage, Worker};
+mod promises;
+
 use super::{Action, Machine, OnWorkerDeath, Return, Rules, TaskId, Verdict, WorkerId};
 use crate::process::slots::{Slots, Ticket};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// What a process finds in its inbox.
@@ -127,6 +129,11 @@ impl World {
         self.processes.get(&worker)?.running.map(|(task, _)| task)
     }
 
+    /// How many frames it has not looked at.
+    pub(super) fn unread(&self, worker: WorkerId) -> usize {
+        self.processes[&worker].inbox.len()
+    }
+
     fn find(&self, n: usize, which: impl Fn(&Process) -> bool) -> Option<WorkerId> {
         let found: Vec<_> =
             self.processes.iter().filter(|(_, it)| which(it)).map(|(id, _)| *id).collect();
@@ -163,9 +170,17 @@ impl World {
     // ---- what can happen ------------------------------------------------------------------------
 
     pub(super) fn submit(&mut self, priority: i32, retries: u32) -> Option<TaskId> {
-        if !self.machine.is_open() {
-            return None;
-        }
+        self.machine.is_open().then(|| self.enter(priority, retries))
+    }
+
+    /// What goes on with a task that has come back, on the very thread that has brought it: its worker
+    /// is not gone, and a pool that was closed takes it, unless it is winding up.
+    pub(super) fn go_on(&mut self) -> Option<TaskId> {
+        let may = !self.processes.is_empty() && self.machine.may_continue();
+        (self.machine.is_open() || may).then(|| self.enter(0, 0))
+    }
+
+    fn enter(&mut self, priority: i32, retries: u32) -> TaskId {
         let task = self.stories.len();
         let story = Story {
             retries: retries as usize,
@@ -178,7 +193,7 @@ impl World {
         self.stories.insert(task, story);
         self.machine.submit(task, task, priority, retries);
         self.act();
-        Some(task)
+        task
     }
 
     pub(super) fn ready(&mut self, worker: WorkerId) {
@@ -275,11 +290,11 @@ impl World {
         if let Some((worker, ticket)) = self.machine.lent(task) {
             if !self.processes[&worker].page.take_back(ticket) {
                 story.is_known = true;
-                self.machine.taken_back(task, false);
+                self.machine.begun(task);
                 self.act();
                 return false;
             }
-            self.machine.taken_back(task, true);
+            self.machine.taken_back(task);
         }
         story.is_rumour = true;
         if !late {
@@ -343,6 +358,13 @@ impl World {
     pub(super) fn close(&mut self, cancel: bool) {
         self.is_cancelling |= cancel;
         self.machine.close(cancel);
+        self.act();
+    }
+
+    /// As when an initializer has failed.
+    pub(super) fn break_down(&mut self) {
+        self.is_broken = true;
+        self.machine.break_down(false);
         self.act();
     }
 
@@ -440,7 +462,11 @@ impl World {
                 assert_eq!(self.machine.lent(task), Some((worker, ticket)));
                 let was_kept = self.processes[&worker].page.take_back(ticket);
                 self.stories.get_mut(&task).unwrap().is_known |= !was_kept;
-                self.machine.taken_back(task, was_kept);
+                if was_kept {
+                    self.machine.taken_back(task);
+                } else {
+                    self.machine.begun(task);
+                }
             }
             Action::Retire { worker } => {
                 let process = self.processes.get_mut(&worker).expect("a worker that exists");
@@ -475,103 +501,6 @@ impl World {
                 self.end(task, Fate::GivenUp);
             }
             Action::Broken => self.is_broken = true,
-        }
-    }
-
-    // ---- what always holds ----------------------------------------------------------------------
-
-    fn check(&self) {
-        let machine = &self.machine;
-        let workers = &machine.workers;
-        assert!(workers.keys().eq(self.processes.keys()), "a worker is forgotten");
-
-        // Every task is in one place until it is over.
-        let kept: BTreeSet<TaskId> = machine.tasks.keys().copied().collect();
-        for (task, story) in &self.stories {
-            let is_over = story.fate.is_some();
-            assert!(is_over != kept.contains(task) || story.is_rumour, "task {task}: {story:?}");
-        }
-        for (id, task) in &machine.tasks {
-            assert_eq!(machine.queue.get(&task.key) == Some(id), task.sent.is_none());
-            let holders = workers.iter().flat_map(|(worker, it)| {
-                it.sent.iter().filter(|(_, it)| it == id).map(|(ticket, _)| (*worker, *ticket))
-            });
-            assert_eq!(holders.collect::<Vec<_>>(), Vec::from_iter(task.sent));
-            assert!(task.stop == Stop::No || task.begun, "task {id} was to stop, and waits");
-            let has_grace = task
-                .sent
-                .is_some_and(|(worker, ticket)| self.graces.contains(&(*id, worker, ticket)));
-            let is_waiting = matches!(task.stop, Stop::Asked | Stop::Ended);
-            assert!(!is_waiting || has_grace, "nobody comes back to task {id}");
-        }
-        assert_eq!(
-            machine.queue.len(),
-            machine.tasks.values().filter(|it| it.sent.is_none()).count()
-        );
-
-        // Nothing waits that need not.
-        let is_open = |it: &Worker| it.room(&machine.rules) > 0;
-        let told = |task: &&TaskId| !self.stories[*task].is_rumour;
-        let queued = machine.queue.values().filter(told).count();
-        let is_served = |it: &Worker| is_open(it) && (it.is_idle() || machine.is_complete());
-        if workers.values().any(is_served) {
-            assert_eq!(queued, 0, "a worker has room, and a task waits");
-        }
-        if workers.values().any(|it| is_open(it) && it.is_idle()) {
-            let behind = workers.values().flat_map(|it| it.sent.iter().skip(1));
-            let lent = behind.filter(|(_, task)| machine.lent(*task).is_some());
-            assert_eq!(lent.count(), 0, "a call waits behind another, and a worker is idle");
-        }
-        let staying = workers.values().filter(|it| it.is_staying()).count();
-        assert!(staying <= machine.max_workers, "too many stay");
-        if workers.len() < machine.max_workers && !machine.is_refused && !machine.is_winding_up() {
-            let behind: usize = workers.values().map(Worker::waiting).sum();
-            let starting = workers.values().filter(|it| it.stage == Stage::Starting).count();
-            assert!(behind + queued <= starting, "there could be more workers");
-            let all = machine.rules.start_all && machine.is_open();
-            assert!(!all, "not all workers were started");
-        }
-        if machine.is_refused && machine.is_open() {
-            assert!(machine.queue.is_empty() || !workers.is_empty(), "nobody comes");
-        }
-
-        for (id, worker) in workers {
-            let process = &self.processes[id];
-            let may_end = !worker.is_staying() && !worker.is_expelled;
-            if worker.is_silent {
-                let behind = worker.sent.iter().skip(1);
-                let lent = behind.filter(|(_, task)| machine.lent(*task).is_some());
-                assert_eq!(lent.count(), 0, "{id:?} is silent, and a call waits behind its own");
-            }
-            if may_end || worker.on_notice.is_some() {
-                let lent = worker.sent.iter().filter(|(_, task)| machine.lent(*task).is_some());
-                assert_eq!(lent.count(), 0, "{id:?} may end, and holds what it has not begun");
-            }
-            if worker.is_idle() && !worker.is_expelled {
-                assert!(worker.is_staying(), "{id:?} is to leave, and stays");
-                let is_over = !machine.is_open() && machine.queue.is_empty();
-                assert!(!is_over, "{id:?} was not told to leave");
-                let watched = machine.rules.retires_idle && !machine.rules.start_all;
-                let is_watched = self.idles.contains(&(*id, worker.rounds));
-                assert!(!watched || is_watched, "the idle time of {id:?} is not watched");
-            }
-            if let Some(most) = machine.rules.max_tasks_per_worker {
-                assert!(process.returned + worker.sent.len() <= most, "{id:?} serves too long");
-            }
-        }
-    }
-
-    /// After the pool was closed and the world has come to rest.
-    pub(super) fn check_end(&self) {
-        assert!(self.machine.is_gone() && self.processes.is_empty(), "somebody is left");
-        for (task, story) in &self.stories {
-            assert!(story.fate.is_some(), "task {task} never ends");
-            let did_run = story.runs > 0;
-            match story.fate {
-                Some(Fate::Succeeded | Fate::Failed | Fate::Lost) => assert!(did_run),
-                Some(Fate::Withdrawn) if story.retries == 0 => assert!(!did_run),
-                _ => {}
-            }
         }
     }
 }
