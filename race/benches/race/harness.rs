@@ -291,10 +291,10 @@ fn shuffled(length: usize) -> Vec<usize> {
     order
 }
 
-/// One way to do work of any size.
-pub(crate) type Growing<'a, 'b> = (Side, &'static str, &'a mut (dyn FnMut(usize) + 'b));
+/// One way to do work of any size, which says how many operations that was.
+pub(crate) type Growing<'a, 'b> = (Side, &'static str, &'a mut (dyn FnMut(usize) -> usize + 'b));
 
-/// Prints what one unit of work costs by its size: so much for each, and no knee, if cost grows in
+/// Prints what one operation costs by the size of the work: so much for each, and no knee, if cost grows in
 /// proportion. Contestants take turns; the median of their rounds is shown, in nanoseconds.
 pub(crate) fn growth(
     race: &Race<'_>,
@@ -326,9 +326,9 @@ pub(crate) fn growth(
         for round in 0..=most {
             for at in shuffled(contestants.len()) {
                 let begun = Instant::now();
-                (contestants[at].2)(size);
+                let operations = (contestants[at].2)(size);
                 if round > 0 {
-                    costs[at].push(begun.elapsed().as_nanos() as f64 / size as f64);
+                    costs[at].push(begun.elapsed().as_nanos() as f64 / operations as f64);
                 }
             }
             let spent = begun.elapsed().as_nanos() as f64;

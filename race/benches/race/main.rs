@@ -56,7 +56,11 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("P5e", processes::lifetime::error_after_death),
     ("P5", processes::lifetime::strength_after_death),
     ("P6", processes::throughput::shared_table),
+    ("G1", threads::growth::of_tasks),
+    ("G2", threads::growth::of_workers),
+    ("G4", threads::growth::of_submitters),
     ("G3", processes::growth::of_payloads),
+    ("G5", processes::growth::of_workers),
 ];
 
 fn main() {

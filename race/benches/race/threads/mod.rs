@@ -4,6 +4,7 @@
 //! hold the workloads.
 
 pub(crate) mod compute;
+pub(crate) mod growth;
 pub(crate) mod latency;
 mod peers;
 mod pool;
