@@ -16,7 +16,7 @@
 //! *Whose lane it is* matters only for what is fast. A worker that leaves returns its lane, with what
 //! is in it, for others to empty, or for the next worker to go on with.
 
-use super::Locked;
+use super::{Apart, Locked};
 use crate::sync::Mutex;
 use std::collections::VecDeque;
 
@@ -49,12 +49,6 @@ pub(crate) struct Fifo<T> {
     /// Lanes that no worker has.
     free: Mutex<Vec<Lane>>,
 }
-
-/// Shares no line of the processor's memory with its neighbours, which belong to other threads. Two
-/// lines, because processors fetch them in pairs.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Apart<T>(T);
 
 impl<T> Fifo<T> {
     pub(super) fn new(lanes: usize) -> Self {

@@ -151,16 +151,22 @@ fn take_out<T>(entries: &mut VecDeque<T>, is_stale: impl Fn(&T) -> bool) -> Vec<
     stale.into()
 }
 
+/// Shares no line of the processor's memory with its neighbours, which belong to other threads. Two
+/// lines, because processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
 /// A collection under a lock, with its length outside so that looking needs no lock.
 #[derive(Debug)]
 pub(crate) struct Locked<C> {
     entries: Mutex<C>,
-    length: AtomicUsize,
+    length: Apart<AtomicUsize>,
 }
 
 impl<C: Default> Locked<C> {
     fn new() -> Self {
-        Locked { entries: Mutex::new(C::default()), length: AtomicUsize::new(0) }
+        Locked { entries: Mutex::new(C::default()), length: Apart(AtomicUsize::new(0)) }
     }
 
     fn push(&self, put: impl FnOnce(&mut C)) {
@@ -169,7 +175,7 @@ impl<C: Default> Locked<C> {
         // ORDERING: relaxed; the lock orders the entries and these changes, and whoever decides to
         // sleep by this number stands behind a sequentially consistent fence, as the pusher does
         // afterwards.
-        self.length.store(self.len() + 1, Ordering::Relaxed);
+        self.length.0.store(self.len() + 1, Ordering::Relaxed);
     }
 
     fn pop<T>(&self, take: impl FnOnce(&mut C) -> Option<T>) -> Option<T> {
@@ -179,7 +185,7 @@ impl<C: Default> Locked<C> {
         let mut entries = self.entries.lock();
         let entry = take(&mut entries)?;
         // ORDERING: relaxed, as in `push`.
-        self.length.store(self.len() - 1, Ordering::Relaxed);
+        self.length.0.store(self.len() - 1, Ordering::Relaxed);
         Some(entry)
     }
 
@@ -187,13 +193,13 @@ impl<C: Default> Locked<C> {
         let mut entries = self.entries.lock();
         let stale = take(&mut entries);
         // ORDERING: relaxed, as in `push`.
-        self.length.store(self.len() - stale.len(), Ordering::Relaxed);
+        self.length.0.store(self.len() - stale.len(), Ordering::Relaxed);
         stale
     }
 
     fn len(&self) -> usize {
         // ORDERING: relaxed, as in `push`.
-        self.length.load(Ordering::Relaxed)
+        self.length.0.load(Ordering::Relaxed)
     }
 }
 

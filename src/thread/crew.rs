@@ -3,6 +3,7 @@
 //! The folder's README has the protocol and the argument that no task is left lying while everybody
 //! sleeps. This file is all of it: the pool pushes and pops, and asks here what else to do.
 
+use super::roster::{CANCEL, CLOSED, FLAGS, GROW, Roster, SHRINK};
 use super::seat::{Seat, Tally};
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -22,16 +23,6 @@ const COUNT: usize = (1 << 13) - 1;
 /// costs it 2 to 16 µs. A worker whose task has just been seen to be done is back at the queue by then.
 /// Any look behind the fence is as good as the first.
 const SECOND_LOOKS: usize = if cfg!(concurrent_futures_loom) { 0 } else { 4 };
-
-/// Another thread may be started.
-const GROW: usize = 1 << 0;
-/// There are more threads than there should be: whoever has nothing begun leaves.
-const SHRINK: usize = 1 << 1;
-/// The pool takes no more tasks; workers leave when the queue is empty.
-const CLOSED: usize = 1 << 2;
-/// Queued tasks are cancelled instead of run.
-const CANCEL: usize = 1 << 3;
-const FLAGS: usize = GROW | SHRINK | CLOSED | CANCEL;
 
 /// What is to be done about work that lies in the queue.
 #[derive(Debug, Default)]
@@ -64,71 +55,12 @@ pub(super) enum Rest {
     Leave(bool),
 }
 
-/// The members of a pool, counted.
-#[derive(Debug)]
-struct Roster {
-    /// How many threads should run tasks at once.
-    limit: usize,
-    /// Threads that serve the queue, or have been counted and are being started.
-    threads: usize,
-    /// Of these, how many are in the initializer: they will come, but it may take them long.
-    initializing: usize,
-    /// Threads that serve no longer and have not ended yet, and guests.
-    leaving: usize,
-    /// How many guests there have been.
-    received: usize,
-    /// Of these, how many wait for a task.
-    waiting: usize,
-    /// And how many have said that they are blocked.
-    in_place: usize,
-    /// Threads that sleep; the last to fall asleep is the first to be woken.
-    sleepers: Vec<Arc<Seat>>,
-    /// Every thread that has come to work.
-    seats: Vec<Arc<Seat>>,
-    /// What those that have left did.
-    left: Tally,
-    next_index: usize,
-    closed: bool,
-    cancel: bool,
-}
-
-impl Roster {
-    fn runnable(&self) -> usize {
-        self.threads.saturating_sub(self.waiting + self.in_place)
-    }
-
-    fn may_grow(&self) -> bool {
-        let working = self.threads.saturating_sub(self.in_place);
-        self.threads < MAX_THREADS && (working < self.limit || self.runnable() == 0)
-    }
-
-    fn vacate(&mut self, seat: &Arc<Seat>) {
-        self.seats.retain(|other| !Arc::ptr_eq(other, seat));
-        self.left.add(seat.tally());
-    }
-
-    fn flags(&self) -> usize {
-        let mut flags = 0;
-        if self.may_grow() {
-            flags |= GROW;
-        }
-        if self.runnable() > self.limit {
-            flags |= SHRINK;
-        }
-        if self.closed {
-            flags |= CLOSED;
-        }
-        if self.cancel {
-            flags |= CANCEL;
-        }
-        flags
-    }
-}
-
 /// A pool's threads: one word that submitters can read, and the roster behind it.
 #[derive(Debug)]
 pub(super) struct Crew {
     word: AtomicUsize,
+    /// How many of those that search sleep for a time that they have chosen. A hint.
+    dozing: AtomicUsize,
     roster: Mutex<Roster>,
     gone: Condvar,
 }
@@ -160,6 +92,7 @@ impl Crew {
         };
         Crew {
             word: AtomicUsize::new(roster.flags()),
+            dozing: AtomicUsize::new(0),
             roster: Mutex::new(roster),
             gone: Condvar::new(),
         }
@@ -192,6 +125,30 @@ impl Crew {
     /// How many threads look for work, the caller included if it does.
     pub(super) fn searching(&self) -> usize {
         searching(self.word())
+    }
+
+    /// A searching worker wants to doze, while `most` others stay awake. How many will doze then; none, if
+    /// it may not.
+    pub(super) fn begin_dozing(&self, most: usize) -> Option<usize> {
+        // ORDERING: relaxed, here and below; a count that guards nothing. Of two that come at the same
+        // time the second one sees the first.
+        let dozing = self.dozing.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.searching() < most + dozing {
+            self.end_dozing();
+            return None;
+        }
+        Some(dozing)
+    }
+
+    /// How many look for work awake, the caller included if it does. A hint.
+    pub(super) fn awake(&self) -> usize {
+        // ORDERING: relaxed, as above.
+        self.searching().saturating_sub(self.dozing.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn end_dozing(&self) {
+        // ORDERING: relaxed, as above.
+        self.dozing.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether a thread is idle, or might be started. A hint.

@@ -10,6 +10,7 @@ mod join;
 mod part;
 mod pool;
 mod retry;
+mod roster;
 mod scope;
 mod seat;
 mod settings;

@@ -7,8 +7,10 @@ use super::seat::Seat;
 use crate::error::{BrokenCause, TaskError, TaskErrorKind, TaskPanic};
 use crate::queue::{Lane, Tour};
 use crate::sync::deadline_after;
+use crate::sync::global::OnceLock;
 use crate::sync::thread::const_thread_local;
 use crate::sync::{Arc, Asleep, Spin, trap};
+use crate::sys;
 use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -22,9 +24,24 @@ const DOZE_FOR_GUESTS: Duration = Duration::from_millis(1);
 /// From how many guests on a worker dozes. To be woken for one now and then costs less.
 const SEVERAL: usize = if cfg!(concurrent_futures_loom) { 1 } else { 4 };
 
-/// How long a worker dozes whose waits are shorter than it takes to wake it. A million tiny tasks took
-/// the same time with 50, 100, 200 and 400 µs.
+/// How long a worker dozes whose waits are shorter than it takes to wake it; twice as long if another one
+/// dozes already, and so on. A million tiny tasks took the same time with 50, 100, 200 and 400 µs.
 const DOZE: Duration = Duration::from_micros(100);
+
+/// How long it dozes at the most.
+const LONGEST_DOZE: Duration = Duration::from_millis(1);
+
+/// After so many tasks that came one by one, a worker sees whether they are a stream.
+const STREAK: i32 = 16;
+
+/// For so long: 1 µs here. Twice and four times that gained nothing more.
+const PAUSE: usize = 40;
+
+/// So many are one: more than callers that each wait for their result would have there.
+const STREAM: usize = 4;
+
+/// How many tasks it takes to see again: 1 µs in 80 tasks is not much even for those who wait for each.
+const SELDOM: i32 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -42,6 +59,8 @@ struct Worker {
     spin: Spin,
     /// How many guests there had been when it last looked.
     received: Cell<usize>,
+    /// How often in a row it found a task while it was looking.
+    streak: Cell<i32>,
     desk: Desk,
     /// What the initializer made. It is lent to one task at a time.
     state: RefCell<Option<Box<dyn Any>>>,
@@ -99,6 +118,7 @@ fn work(pool: &Arc<Pool>, seat: &Arc<Seat>) {
         seat: Arc::clone(seat),
         spin: Spin::new(),
         received: Cell::new(0),
+        streak: Cell::new(0),
         desk: Desk::of_worker(Arc::clone(pool)),
         state: RefCell::new(None),
         stage: Cell::new(Stage::Initializing),
@@ -234,22 +254,30 @@ impl Worker {
     /// Sleeps for a while, still counted as searching, and looks again, where others run the tasks
     /// faster than this worker could be woken for them. Meanwhile nobody wakes it.
     fn doze(&self) -> bool {
-        if self.pool.crew.is_closed() {
+        let crew = &self.pool.crew;
+        if crew.is_closed() {
             return false;
         }
-        let (time, is_for_guests) = match (self.guests_come(), self.others_search()) {
-            (true, _) => (DOZE_FOR_GUESTS, true),
-            (false, true) => (DOZE, false),
-            (false, false) => return false,
-        };
+        if self.guests_come() {
+            self.doze_for(DOZE_FOR_GUESTS);
+            return true;
+        }
+        if !self.spin.is_worth_it() {
+            return false;
+        }
+        let Some(dozing) = crew.begin_dozing(self.most_awake()) else { return false };
+        let times = u32::try_from(dozing).unwrap_or(u32::MAX);
+        self.doze_for(DOZE.saturating_mul(times).min(LONGEST_DOZE));
+        crew.end_dozing();
+        self.spin.dozed(self.pool.has_queued());
+        true
+    }
+
+    fn doze_for(&self, time: Duration) {
         // In the model, where no time passes, it is over at once.
         if !cfg!(concurrent_futures_loom) {
             self.seat.parker.park_until(deadline_after(time));
         }
-        if !is_for_guests {
-            self.spin.dozed(self.pool.has_queued());
-        }
-        true
     }
 
     /// Where callers help: whether several have since this worker last looked, and no other dozes for
@@ -263,23 +291,39 @@ impl Worker {
         received.wrapping_sub(self.received.replace(received)) >= SEVERAL
     }
 
-    /// Whether enough others look for work, none of them dozes yet, and this worker has not had to wait
-    /// for long lately.
-    fn others_search(&self) -> bool {
-        self.pool.crew.searching() == self.most_awake() + 1 && self.spin.is_worth_it()
-    }
-
     /// How many workers stay awake to look for work: half of them, since each that finds a task
-    /// summons the next. (That is also Tokio's rule.)
+    /// summons the next (that is also Tokio's rule), and of the processors.
     fn most_awake(&self) -> usize {
-        (self.pool.settings.max_workers / 2).max(1)
+        static PROCESSORS: OnceLock<usize> = OnceLock::new();
+
+        match self.pool.settings.max_workers / 2 {
+            0 | 1 => 1,
+            half => half.min(PROCESSORS.get_or_init(sys::usable_processors) / 2).max(1),
+        }
     }
 
     /// Looks for work for a moment, or for the end, unless enough others do.
     fn look(&self) -> Result<(), Asleep> {
         let crew = &self.pool.crew;
         let is_there = || self.pool.has_queued() || crew.is_closed();
-        self.spin.until(is_there, || crew.searching() > self.most_awake())
+        self.spin.until(is_there, || crew.awake() > self.most_awake())?;
+        self.gather();
+        Ok(())
+    }
+
+    /// Lets a stream of tasks get a little ahead. A worker that takes each of them the moment it comes, and is
+    /// faster than their submitter, has every word that both write to fetched from the other's processor, task
+    /// by task: 220 ns each instead of 130, with one worker. Where no stream is seen to come in a
+    /// microsecond, one is not expected for a while.
+    fn gather(&self) {
+        let streak = self.streak.get() + 1;
+        self.streak.set(streak);
+        if streak < STREAK {
+            return;
+        }
+        (0..PAUSE).for_each(|_| std::hint::spin_loop());
+        let is_stream = self.pool.queued() >= STREAM;
+        self.streak.set(if is_stream { STREAK } else { -SELDOM });
     }
 
     fn leave_if_too_many(&self, is_searching: bool) -> Rest {
