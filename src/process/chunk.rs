@@ -18,6 +18,7 @@ use super::message::{Panic, Stage};
 use super::payload::{Arrived, Failure, Reader, Source, Window, Writer};
 use crate::error::TaskPanic;
 use crate::sync::Arc;
+use crate::sys::child;
 use crate::task::{self, cancellation_requested};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -131,6 +132,8 @@ where
                 break;
             }
             Err(panic) => {
+                // What a copy of this process has called was the last.
+                child::end_copy();
                 into.truncate(begin.get());
                 put_word(PANICKED, into);
                 put(&Panic::of(&task::panicked(panic)), into);

@@ -238,6 +238,8 @@ impl Worker {
         };
         fault!(Initializing);
         let made = task::catch(|| code::initialize(*code, argument));
+        // If it has forked, there is still one worker only.
+        child::end_copy();
         fault!(Initialized);
         match made {
             Ok(Ok(state)) => {

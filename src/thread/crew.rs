@@ -80,6 +80,7 @@ impl Crew {
             threads: 0,
             initializing: 0,
             leaving: 0,
+            guests: 0,
             received: 0,
             waiting: 0,
             in_place: 0,
@@ -188,7 +189,8 @@ impl Crew {
     }
 
     fn summon_locked(&self, roster: &mut MutexGuard<'_, Roster>, queued: usize) -> Summons {
-        if roster.closed && roster.threads == 0 {
+        // What goes on with the task of a guest is run, though all workers may have left before it ended.
+        if roster.closed && roster.threads == 0 && roster.guests == 0 {
             return Summons { is_stranded: true, ..Summons::default() };
         }
         let mut summons = Summons::default();
@@ -363,6 +365,7 @@ impl Crew {
             return None;
         }
         roster.leaving += 1;
+        roster.guests += 1;
         roster.received = roster.received.wrapping_add(1);
         roster.seats.push(Arc::clone(&seat));
         Some(seat)
@@ -371,6 +374,7 @@ impl Crew {
     /// A guest is done. If it is the last of a closed pool, it does what is to be done by then.
     pub(super) fn see_off(&self, seat: &Arc<Seat>, last_wishes: impl FnOnce()) {
         let mut roster = self.roster.lock();
+        roster.guests -= 1;
         roster.vacate(seat);
         self.end_leaving(roster, last_wishes);
     }

@@ -25,6 +25,8 @@ pub(super) struct Roster {
     pub(super) initializing: usize,
     /// Threads that serve no longer and have not ended yet, and guests.
     pub(super) leaving: usize,
+    /// Of these, how many are guests.
+    pub(super) guests: usize,
     /// How many guests there have been.
     pub(super) received: usize,
     /// Of these, how many wait for a task.

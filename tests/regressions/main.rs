@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attack;
 #[cfg(target_os = "linux")]
 mod attending;
 mod blocking;

@@ -111,10 +111,16 @@ impl<J> Machine<J> {
 
     /// The grace time is over that was given to this call.
     pub(crate) fn grace_is_over(&mut self, task: TaskId, worker: WorkerId, ticket: Ticket) {
-        let Some(it) = self.tasks.get_mut(&task) else { return };
-        if it.sent != Some((worker, ticket)) {
+        if self.sent(task) != Some((worker, ticket)) {
             return;
         }
+        // If a call behind it has begun, it has come to its end, of which the pool is about to hear.
+        let sent = self.workers.get(&worker).into_iter().flat_map(|it| &it.sent);
+        let mut behind = sent.skip_while(|(at, _)| *at != ticket).skip(1);
+        if behind.any(|(_, task)| self.tasks.get(task).is_some_and(|it| it.begun)) {
+            return;
+        }
+        let Some(it) = self.tasks.get_mut(&task) else { return };
         let hard = match it.stop {
             Stop::No | Stop::Killed => return,
             Stop::Asked => false,
