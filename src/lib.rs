@@ -65,8 +65,13 @@
 //! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout), a [limit on waiting](TaskOptions::begin_within) |
 //! | try again | [`retrying`](ThreadPoolHandle::retrying) |
 //! | keep producers from running ahead | [`queue_capacity`](ThreadPoolBuilder::queue_capacity) |
-//! | use a connection or buffer per thread | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
-//! | let worker processes read a large table | `SharedData` (Linux) |
+//! | use a connection or buffer per worker | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
+//! | know which task an error is about | a [label](TaskOptions::label) |
+//! | have some tasks begin before others | [`priority`](TaskOptions::priority) with [`Order::Priority`] |
+//! | block in a task for something that is no future | [`block_in_place`] |
+//! | carry a context to tasks (a trace's span) | [`context`](ThreadPoolBuilder::context) |
+//! | have more workers, or fewer, later on | [`resize`](ThreadPoolHandle::resize) |
+//! | let worker processes read a large table, or count together | `SharedData`, `SharedCounter`, `StopFlag` (Linux) |
 //! | show progress | [`stats`](ThreadPoolHandle::stats) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
@@ -81,15 +86,21 @@
 //! | `with` block | the executor's drop |
 //! | `submit(fn, *args)` | [`submit(function, argument)`](ThreadPoolHandle::submit); several as a tuple, `submit(\|(a, b)\| f(a, b), (1, 2))`; none: [`spawn`](ThreadPoolHandle::spawn), which on threads also takes closures that capture |
 //! | `map(fn, xs, chunksize=, buffersize=, timeout=)` | [`map`](ThreadPoolHandle::map), [`map_with`](ThreadPoolHandle::map_with) |
+//! | `map(fn, xs, ys)` | one input, zipped: `map(\|(x, y)\| f(x, y), xs.into_iter().zip(ys))` |
 //! | `shutdown(wait, cancel_futures=)` | [`shutdown`](ThreadPoolHandle::shutdown), [`shutdown_timeout`](ThreadPoolHandle::shutdown_timeout) |
 //! | `future.result(timeout)` | [`result`](Future::result), [`result_timeout`](Future::result_timeout) |
 //! | calling `result()` again | [`shared`](Future::shared) |
 //! | `{future: url}` | a pair: `(url, future)` |
-//! | `wait(fs, return_when=FIRST_COMPLETED)` | [`wait(fs, ReturnWhen::FirstCompleted)`](wait) |
+//! | `future.exception(timeout)` | [`exception`](Future::exception), after [`wait_timeout`](Future::wait_timeout) |
+//! | `future.add_done_callback(fn)` | [`add_done_callback`](Future::add_done_callback), which is given the outcome |
+//! | `as_completed(fs, timeout)` | [`as_completed`], [`as_completed_timeout`] |
+//! | `wait(fs, timeout, return_when=FIRST_COMPLETED)` | [`wait(fs, ReturnWhen::FirstCompleted)`](wait), [`wait_timeout`] |
+//! | `initializer=`, `initargs=` | [`initializer`](ThreadPoolBuilder::initializer), which captures them; for processes [`initializer(function, argument)`](ProcessPoolBuilder::initializer) |
+//! | `mp_context=` | nothing: workers are always started anew, as by `spawn` |
 //! | `if __name__ == "__main__"` | nothing; or [`init`] |
 //! | `terminate_workers()`, `kill_workers()` | [`terminate_workers`](ProcessPoolHandle::terminate_workers), [`kill_workers`](ProcessPoolHandle::kill_workers) |
 //! | `CancelledError`, `TimeoutError`, `BrokenExecutor` | [`TaskError`] and its [`TaskErrorKind`]; [`WaitTimeout`] |
-//! | an exception in the task | a panic, which is [`TaskErrorKind::Panicked`]; or an `Err`, see [`flatten`](Future::flatten) |
+//! | an exception in the task | a panic, which is [`TaskErrorKind::Panicked`] (and is printed by the panic hook, as any panic); or an `Err`, see [`flatten`](Future::flatten) |
 //!
 //! # What can be relied on
 //!

@@ -23,7 +23,7 @@ pub enum BuildError {
     /// `max_workers` was zero, so that no task could ever run.
     #[error("max_workers must be at least 1; a builder without it takes one for every processor")]
     ZeroWorkers,
-    /// `max_workers` was beyond what can be counted.
+    /// `max_workers` was more than a pool of this kind can have.
     #[error("max_workers is {asked}, but at most {most} are possible")]
     TooManyWorkers {
         /// What was asked for.

@@ -71,7 +71,10 @@ impl MapOptions {
         MapOptions::default()
     }
 
-    /// How many items make one task.
+    /// How many items make one task. Default: found by measuring.
+    ///
+    /// With one, a [timeout](crate::TaskOptions::timeout) or the death of a worker process costs one
+    /// item, and not all of its chunk.
     pub fn chunksize(mut self, items: NonZeroUsize) -> Self {
         self.chunksize = Some(items);
         self
@@ -199,8 +202,11 @@ type Submit<A, R> = Box<dyn FnMut(Chunk<A>) -> Future<ChunkOf<R>> + Send>;
 
 /// The results of a `map`, as an iterator.
 ///
-/// Made by an executor's `map`. Each result is `Ok`, or the error of that one call; those after it
-/// follow. Unless it was asked to be [eager](MapOptions::eager), only some items are on their way at
+/// Made by an executor's `map`. Each result is `Ok`, or an error; those after it follow. A panic is
+/// the error of that one call. But a chunk is one task: if it runs out of its
+/// [time](crate::TaskOptions::timeout), or its worker process dies, all of its items fail.
+///
+/// Unless it was asked to be [eager](MapOptions::eager), only some items are on their way at
 /// a time, and taking a result submits the next: endless input is safe, and an iterator that is not
 /// read does not get far. [`close`](Self::close) or dropping it cancels what has not begun and asks
 /// what is running to stop, whether or not iteration had begun. An executor that refuses a task

@@ -34,7 +34,7 @@ pub struct TaskOptions {
 }
 
 impl TaskOptions {
-    /// No label, priority 0, no timeout.
+    /// No label, priority 0, no timeout, no limit on waiting.
     pub fn new() -> Self {
         TaskOptions::default()
     }
@@ -62,6 +62,10 @@ impl TaskOptions {
     ///
     /// A process can be killed: on a pool of processes, a task that does not heed the request is
     /// ended together with its process after a [grace time](crate::ProcessPoolBuilder::grace).
+    ///
+    /// In a `map` a chunk is one task: the limit is on the whole chunk, and if it is exceeded, all
+    /// items of the chunk fail, those that had been computed too. Give
+    /// [`chunksize(1)`](crate::MapOptions::chunksize) for a limit on each item.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -269,10 +269,12 @@ impl<T> Future<T> {
 
     /// Cancels the task if it has not begun, and asks it to stop if it is running. Never blocks.
     ///
-    /// A running thread task learns of it when it calls
+    /// A running task learns of it when it calls
     /// [`cancellation_requested`](crate::cancellation_requested), and its future ends as cancelled
-    /// when it then returns; a task that never asks runs to its end and gives its value. False if
-    /// the task is done without having been cancelled.
+    /// when it then returns. On a thread, a task that never asks runs to its end and gives its value;
+    /// in a worker process it is ended together with its process after a grace time (the builder's
+    /// `grace`), and its future ends as cancelled then. False if the task is done without having been
+    /// cancelled.
     ///
     /// # Python
     ///

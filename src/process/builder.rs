@@ -108,6 +108,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     /// Replaces each worker after so many tasks; a chunk of a `map` is one. Default: workers stay.
     ///
+    /// Zero is a [`BuildError`] of [`build`](Self::build).
+    ///
     /// # Examples
     ///
     /// ```
@@ -120,8 +122,6 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// assert_ne!(first, second);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// Zero is a [`BuildError`] of [`build`](Self::build).
     ///
     /// # Python
     ///
@@ -215,6 +215,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// been sent to a worker do not wait any more, even if it has not begun them yet. Default: there
     /// is no bound.
     ///
+    /// Zero is a [`BuildError`] of [`build`](Self::build).
+    ///
     /// # Examples
     ///
     /// ```
@@ -227,8 +229,6 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// assert_eq!(futures.into_iter().filter_map(|it| it.result().ok()).sum::<u32>(), 500_500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// Zero is a [`BuildError`] of [`build`](Self::build).
     pub fn queue_capacity(mut self, tasks: usize, when_full: WhenFull) -> Self {
         self.settings.capacity = Some(tasks);
         self.settings.when_full = when_full;
@@ -282,6 +282,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// The working directory of the workers. Default: that of this process.
+    ///
+    /// If it cannot be entered, no worker can be started, and tasks are refused with
+    /// [`NoWorker`](crate::Refusal::NoWorker).
     ///
     /// # Examples
     ///

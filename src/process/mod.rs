@@ -54,8 +54,9 @@ use std::ops::Deref;
 
 /// A pool of processes that runs submitted calls.
 ///
-/// A task that crashes, is killed, or never ends costs its own future and nothing else: the worker
-/// is replaced, and every other task goes on. The workers are started from this very executable, on
+/// A task that crashes, is killed, or runs beyond its [timeout](crate::TaskOptions::timeout) costs its
+/// own future and nothing else: the worker is replaced, and every other task goes on. (Of a `map`, a
+/// [chunk](crate::MapOptions::chunksize) is one task.) The workers are started from this very executable, on
 /// demand and up to `max_workers`; nothing has to be registered, and no `main` has to be prepared
 /// for it. What can be submitted, and how, stands with [`ProcessPoolHandle`], to which the executor
 /// dereferences.

@@ -104,6 +104,8 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// How many tasks may wait in the queue, and what `submit` does about one more. The bound is
     /// never exceeded, and a cancelled task does not count. Default: there is no bound.
     ///
+    /// Zero is a [`BuildError`] of [`build`](Self::build).
+    ///
     /// # Examples
     ///
     /// ```
@@ -116,8 +118,6 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// assert_eq!(futures.into_iter().filter_map(|it| it.result().ok()).sum::<u32>(), 500_500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// Zero is a [`BuildError`] of [`build`](Self::build).
     pub fn queue_capacity(mut self, tasks: usize, when_full: WhenFull) -> Self {
         self.settings.capacity = Some(tasks);
         self.settings.when_full = when_full;

@@ -86,7 +86,7 @@ impl ThreadPoolExecutor {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if `max_workers` is zero, or more than can be counted.
+    /// [`BuildError`] if `max_workers` is zero, or too many.
     ///
     /// # Examples
     ///

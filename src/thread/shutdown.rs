@@ -45,7 +45,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// report.
     ///
     /// Blocks for `drain` and `grace` together at most. Called on a worker of this executor it does
-    /// all this without waiting.
+    /// all this without waiting. Dropping the executor afterwards still waits for what is left: where
+    /// that may never end, leak the executor ([`forget`](std::mem::forget)), or end the program.
     ///
     /// # Python
     ///
