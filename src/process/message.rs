@@ -25,7 +25,7 @@ pub(super) struct Code {
 pub(super) struct Configure {
     pub(super) index: usize,
     pub(super) parent: u32,
-    /// The longest frame that either side sends.
+    /// The longest result that may come back; a frame is longer by what stands before it.
     pub(super) most: usize,
     /// How many pools stand above the worker, and how many may.
     pub(super) depth: usize,
