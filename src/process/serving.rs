@@ -46,7 +46,7 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
     match task::catch(|| start(pool, worker, index)) {
         Ok(Ok(line)) => {
             serve(pool, &line, 0, || {
-                let alarm = pool.expect(&line);
+                let alarm = pool.watch_start(&line);
                 trap!("connect");
                 pool.connected(&line);
                 fault!(Connected);
