@@ -11,13 +11,13 @@ pub(super) const PROTOCOL: u32 = 2;
 
 /// A place in the executable's code, as its distance from where the executable begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place(pub(super) u64);
+pub(super) struct Offset(pub(super) u64);
 
 /// A function that a worker can call, and the one that knows its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Code {
-    pub(super) entry: Place,
-    pub(super) function: Place,
+    pub(super) entry: Offset,
+    pub(super) function: Offset,
 }
 
 /// What a worker is to be.
