@@ -11,7 +11,8 @@ mod source;
 use reading::{is_name, paths, tokens, without_comments_and_strings};
 use rules::{
     MOST_LINES, imports_that_point_up, long_files, orderings_without_argument,
-    primitives_outside_of_sync, unexplained_rooms, unsafe_elsewhere, unsafe_without_argument,
+    primitives_outside_of_sync, system_outside_of_sys, unexplained_rooms, unsafe_elsewhere,
+    unsafe_without_argument,
 };
 use source::{Source, rust, sources};
 use std::collections::BTreeSet;
@@ -42,6 +43,11 @@ fn imports_point_downwards() {
 #[test]
 fn only_sync_names_the_primitives() {
     assert_none(&primitives_outside_of_sync(&sources()));
+}
+
+#[test]
+fn only_sys_names_the_system() {
+    assert_none(&system_outside_of_sys(&sources()));
 }
 
 #[test]
@@ -147,6 +153,16 @@ fn a_primitive_in_sync_and_an_arc_in_an_error_are_allowed() {
         0
     );
     assert_eq!(count("task/model_tests.rs", "use loom::thread;"), 0);
+}
+
+#[test]
+fn the_system_outside_of_sys_is_found() {
+    let count = |path, text| violations(system_outside_of_sys, path, text);
+    assert_eq!(count("process/line.rs", "use rustix::process::Pid;"), 1);
+    assert_eq!(count("thread/worker.rs", "fn f() { libc::getpid(); }"), 1);
+    assert_eq!(count("sync/parker.rs", "use rustix::thread::futex;"), 1);
+    assert_eq!(count("sync/real.rs", "use rustix::thread::futex;"), 0);
+    assert_eq!(count("sys/child.rs", "use rustix::process::Pid;"), 0);
 }
 
 #[test]
