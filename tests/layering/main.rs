@@ -1,13 +1,16 @@
 //! The rules of the house, checked in the source text: imports point downwards, primitives and
-//! `unsafe` stay where they belong, and are argued, and files stay small.
+//! `unsafe` stay where they belong, and are argued, files stay small, and documents name tests that are
+//! there.
 //!
 //! Every rule is a function from the text of the files to its violations. Each has two tests: that
 //! it finds a violation in a small text made for it, and that there is none in `src`.
 
+mod documents;
 mod reading;
 mod rules;
 mod source;
 
+use documents::{crate_folder, functions_of, names_of_no_function};
 use reading::{is_name, paths, tokens, without_comments_and_strings};
 use rules::{
     MOST_LINES, imports_that_point_up, long_files, orderings_without_argument,
@@ -73,6 +76,16 @@ fn no_file_is_long() {
 #[test]
 fn every_file_and_folder_says_what_it_is_for() {
     assert_none(&unexplained_rooms(&sources()));
+}
+
+#[test]
+fn tests_that_documents_name_are_there() {
+    let functions = functions_of(&["src", "tests"]);
+    for document in ["docs/faults.md", "docs/models.md", "docs/parity.md"] {
+        let text = std::fs::read_to_string(crate_folder().join(document)).unwrap();
+        let gone = names_of_no_function(&text, &functions);
+        assert!(gone.is_empty(), "{document} names what is not there: {gone:?}");
+    }
 }
 
 // ---- the rules can fail ---------------------------------------------------------------------
@@ -203,6 +216,15 @@ fn an_ordering_without_its_argument_is_found() {
     assert_eq!(count(&far), 1);
     assert_eq!(count("// ORDERING: why.\na.load(Ordering::Relaxed);"), 0);
     assert_eq!(count("a.cmp(&b) == Ordering::Less;"), 0);
+}
+
+#[test]
+fn a_document_that_names_a_test_which_is_not_there_is_found() {
+    let functions = ["a_test_that_is_there".to_owned()].into();
+    let count = |text| names_of_no_function(text, &functions).len();
+    assert_eq!(count("| `a::a_test_that_is_there` | and `a_test_that_is_there`"), 0);
+    assert_eq!(count("| `a::a_test_that_is_gone` | and `a_test_that_was_there`"), 2);
+    assert_eq!(count("`Future::cancel`, `cargo test a_test_that_is_gone`, a_test_that_is_gone"), 0);
 }
 
 #[test]
