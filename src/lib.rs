@@ -120,7 +120,8 @@
 //!
 //! One allocation for each task, of a header of 64 bytes and the larger of closure and outcome.
 //! A [`join`](join()) allocates nothing while all workers are busy, and takes some nanoseconds.
-//! Threads that find nothing to do spin for about two microseconds and then sleep.
+//! Threads that find nothing to do look again, and yield in between, for some 50 microseconds at most,
+//! as long as that has paid lately; then they sleep.
 
 #![deny(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! Defects that CPython's `concurrent.futures` has, or had, and that this crate must not have.
 //!
 //! Each test is named after the defect; its doc comment has the number under which
-//! `docs/parity-executor.md` lists it.
+//! `docs/parity.md` lists it.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The tests of Python's `concurrent.futures` for `wait`, `as_completed` and `Future`, under their
 //! own names, so that the two lists can be held side by side. Which is which, and what was adapted,
-//! stands in `docs/parity-futures.md`.
+//! stands in `docs/parity.md`.
 
 #[path = "common/mod.rs"]
 mod common;

@@ -65,9 +65,9 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
 pub trait Executor {
     /// Submits the call `function(argument)` with the given options.
     ///
-    /// Never panics, unless a context hook does, and never loses the task: one that is refused comes
-    /// back as a future that has failed already. Blocks only if the executor has a bounded queue that is full, and its policy
-    /// is to block.
+    /// Never panics, unless a context hook does, and never loses the task: one that is refused
+    /// comes back as a future that has failed already. Blocks only if the executor has a bounded
+    /// queue that is full, and its policy is to block.
     fn submit_with<A: Portable, R: Portable>(
         &self,
         options: &TaskOptions,

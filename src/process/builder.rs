@@ -143,7 +143,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// Thread stacks and mapped files count too: leave some 100 MB for those. Default: no limit of
     /// its own.
     ///
-    /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
+    /// If the system refuses it, the pool breaks when its first worker starts, with the system's
+    /// words.
     pub fn address_space_limit(mut self, bytes: u64) -> Self {
         self.settings.address_space = Some(bytes);
         self

@@ -7,7 +7,7 @@
 
 use super::chunk;
 use super::machine::Return;
-use super::message::{Code, Place, Stage};
+use super::message::{Code, Offset, Stage};
 use super::payload::{Arrived, Reader, Source, Window, Writer};
 use super::shared::for_result;
 use super::words::why_not_encoded;
@@ -54,8 +54,8 @@ pub(super) type ContextEntry = unsafe fn(usize, &[u8], &mut dyn FnMut()) -> Resu
 
 /// Where a function and its entry lie, if that is in the executable.
 fn code(entry: usize, function: usize) -> Result<Code, TransferError> {
-    let place = |address| image::offset_of(address).map(Place);
-    match (place(entry), place(function)) {
+    let offset = |address| image::offset_of(address).map(Offset);
+    match (offset(entry), offset(function)) {
         (Some(entry), Some(function)) => Ok(Code { entry, function }),
         _ => Err(TransferError::new(
             TransferStage::Function,
@@ -66,9 +66,9 @@ fn code(entry: usize, function: usize) -> Result<Code, TransferError> {
 }
 
 /// The address of a place that another process speaks of.
-fn address(place: Place) -> Result<usize, Fault> {
-    image::address_of(place.0).ok_or_else(|| {
-        (Stage::DecodeArgument, format!("no code lies at {:#x} in the executable", place.0))
+fn address(offset: Offset) -> Result<usize, Fault> {
+    image::address_of(offset.0).ok_or_else(|| {
+        (Stage::DecodeArgument, format!("no code lies at {:#x} in the executable", offset.0))
     })
 }
 
@@ -423,8 +423,8 @@ mod tests {
     #[test]
     fn a_place_outside_of_the_executables_code_is_refused() {
         let code = call(double as fn(u32) -> u32).unwrap();
-        for place in [Place(u64::MAX), Place(1 << 50)] {
-            let code = Code { function: place, ..code };
+        for offset in [Offset(u64::MAX), Offset(1 << 50)] {
+            let code = Code { function: offset, ..code };
             let error = enter(code, &Arrived::Here(&[21]), &mut Writer::default());
             assert!(matches!(error, Err((Stage::DecodeArgument, _))), "{error:?}");
         }

@@ -71,8 +71,8 @@ impl Pool {
         alarm.ok()
     }
 
-    /// Wants a process to be up within the time for that.
-    pub(super) fn expect(&self, line: &Arc<Line>) -> Option<Alarm> {
+    /// Sees that a process is ended that is not up within the time for that.
+    pub(super) fn watch_start(&self, line: &Arc<Line>) -> Option<Alarm> {
         let limit = self.settings.start_timeout;
         let (pool, line) = (self.this.clone(), Arc::downgrade(line));
         let alarm = self.timer.set(deadline_after(limit)?, move || {

@@ -120,8 +120,8 @@ pub(super) struct Line {
     /// Not zero if the line's thread minds the time since it has heard something.
     armed: AtomicUsize,
     memory_kills: Option<u64>,
-    /// Why the pool itself ended the process.
-    fault: Mutex<Option<String>>,
+    /// What the worker has done that no worker does, for which it was ended.
+    accusation: Mutex<Option<String>>,
 }
 
 impl Line {
@@ -150,7 +150,7 @@ impl Line {
             attended: AtomicUsize::new(0),
             armed: AtomicUsize::new(0),
             memory_kills: limits::memory_kills(),
-            fault: Mutex::new(None),
+            accusation: Mutex::new(None),
         }
     }
 
@@ -349,8 +349,8 @@ impl Line {
     }
 
     /// Ends the process because it does what no worker does.
-    pub(super) fn accuse(&self, fault: String) {
-        self.fault.lock().get_or_insert(fault);
+    pub(super) fn accuse(&self, of: String) {
+        self.accusation.lock().get_or_insert(of);
         self.signal(Signal::Kill);
     }
 
@@ -372,9 +372,9 @@ impl Line {
         fault!(Burying);
         let ended = self.child.wait();
         fault!(Buried);
-        let fault = self.fault.lock().take();
-        let cause = match (fault, ended) {
-            (Some(fault), _) => DeathCause::BrokeProtocol(fault),
+        let accusation = self.accusation.lock().take();
+        let cause = match (accusation, ended) {
+            (Some(what), _) => DeathCause::BrokeProtocol(what),
             (None, _) if was_ended_by_pool => DeathCause::Ended,
             (None, Ended::Exited(code)) => DeathCause::Exited { code },
             (None, Ended::Signalled { number, core_dumped }) => {

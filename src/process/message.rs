@@ -11,13 +11,13 @@ pub(super) const PROTOCOL: u32 = 2;
 
 /// A place in the executable's code, as its distance from where the executable begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place(pub(super) u64);
+pub(super) struct Offset(pub(super) u64);
 
 /// A function that a worker can call, and the one that knows its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Code {
-    pub(super) entry: Place,
-    pub(super) function: Place,
+    pub(super) entry: Offset,
+    pub(super) function: Offset,
 }
 
 /// What a worker is to be.
@@ -25,7 +25,7 @@ pub(super) struct Code {
 pub(super) struct Configure {
     pub(super) index: usize,
     pub(super) parent: u32,
-    /// The longest frame that either side sends.
+    /// The longest result that may come back; a frame is longer by what stands before it.
     pub(super) most: usize,
     /// How many pools stand above the worker, and how many may.
     pub(super) depth: usize,

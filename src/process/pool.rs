@@ -338,8 +338,8 @@ impl Pool {
     }
 
     /// Ends a worker that breaks the rules.
-    pub(super) fn accuse(&self, line: &Line, fault: String) {
-        line.accuse(fault);
+    pub(super) fn accuse(&self, line: &Line, of: String) {
+        line.accuse(of);
         let mut state = self.state.lock();
         state.machine.expel(line.worker);
         self.act(state);

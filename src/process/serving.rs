@@ -46,7 +46,7 @@ pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
     match task::catch(|| start(pool, worker, index)) {
         Ok(Ok(line)) => {
             serve(pool, &line, 0, || {
-                let alarm = pool.expect(&line);
+                let alarm = pool.watch_start(&line);
                 trap!("connect");
                 pool.connected(&line);
                 fault!(Connected);
@@ -149,7 +149,7 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
     let host = LineHost { pool: Arc::clone(pool), line: Arc::clone(line) };
     task::set_host(Some(Rc::new(host)));
     let mut has_ended = false;
-    let mut patience = None;
+    let mut lookout = None;
     loop {
         let heard = line.hear();
         trap!("hear");
@@ -181,7 +181,7 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
             }
         }
         if has_found || has_come {
-            patience = None;
+            lookout = None;
         }
         match heard {
             Heard::Bytes => continue,
@@ -195,7 +195,7 @@ fn serve_well(pool: &Arc<Pool>, line: &Arc<Line>, turn: usize, mut alarm: Option
             }
             Heard::LastBytes | Heard::Nothing => {
                 line.flush();
-                let limit = limit(pool, line, &mut patience);
+                let limit = limit(pool, line, &mut lookout);
                 // That, too, may have ended tasks whose callbacks have waited; what is heard from here
                 // on is the stand-in's.
                 if line.turn() != turn {
@@ -219,33 +219,33 @@ fn leave(pool: &Pool) {
 }
 
 /// How long the line's thread may wait for a worker to ring.
-fn limit(pool: &Pool, line: &Line, patience: &mut Option<Patience>) -> Option<Duration> {
+fn limit(pool: &Pool, line: &Line, lookout: &mut Option<Lookout>) -> Option<Duration> {
     // Before the question: who sends something after the answer arms it, and rings.
     line.disarm();
     if !pool.has_calls_ahead(line.worker) {
-        *patience = None;
+        *lookout = None;
         return None;
     }
     line.arm();
-    if patience.as_ref().is_some_and(Patience::is_over) {
+    if lookout.as_ref().is_some_and(Lookout::is_over) {
         pool.silent(line.worker);
         line.flush();
-        *patience = None;
+        *lookout = None;
     }
-    Some(patience.get_or_insert_with(Patience::new).next_look())
+    Some(lookout.get_or_insert_with(Lookout::new).next_look())
 }
 
 /// When to look again at a worker that says nothing.
-struct Patience {
+struct Lookout {
     since: Instant,
     look: Instant,
     pause: Duration,
 }
 
-impl Patience {
+impl Lookout {
     fn new() -> Self {
         let since = Instant::now();
-        Patience { since, look: since + FIRST_LOOK, pause: FIRST_LOOK }
+        Lookout { since, look: since + FIRST_LOOK, pause: FIRST_LOOK }
     }
 
     fn is_over(&self) -> bool {

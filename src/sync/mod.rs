@@ -2,9 +2,9 @@
 //!
 //! This folder is the only place that names `std::sync`'s atomics, `parking_lot` or `loom`. An
 //! ordinary build takes them from `real`; a build with `--cfg concurrent_futures_loom` takes the
-//! same names from `model`, so that the very code that users run is what the model checker explores. Two things are the same in both builds and
-//! not modelled: `Arc` (a counter whose protocol is the standard library's business) and the
-//! clock, which no protocol here decides by.
+//! same names from `model`, so that the very code that users run is what the model checker
+//! explores. Two things are the same in both builds and not modelled: `Arc` (a counter whose
+//! protocol is the standard library's business) and the clock, which no protocol here decides by.
 //!
 //! On top of either side stand the [`Parker`], with which a thread sleeps, [`Spin`], which keeps it
 //! awake for a moment before, and the [`Timer`], which does something at a given time.

@@ -109,8 +109,9 @@ pub(crate) struct Ready {
     pub(crate) ended: bool,
 }
 
-/// Waits, for `limit` at most if there is one, until one of several things has happened. All of them last: a link that has
-/// ended stays readable, a child that has ended stays so, and the bell rings until it is silenced.
+/// Waits, for `limit` at most if there is one, until one of several things has happened. All of
+/// them last: a link that has ended stays readable, a child that has ended stays so, and the bell
+/// rings until it is silenced.
 pub(crate) fn wait_for(
     link: &Link,
     bell: &Bell,

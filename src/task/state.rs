@@ -276,7 +276,7 @@ impl State {
     }
 
     /// The worker has been kept from beginning the task: this word decides again.
-    pub(crate) fn take_back(&self) {
+    pub(crate) fn end_lending(&self) {
         let _ = self.update(|now| Some(now.0 & !LENT));
     }
 

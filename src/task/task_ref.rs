@@ -144,7 +144,7 @@ impl TaskRef {
 
     /// The worker cannot begin the task any more.
     pub(crate) fn end_lending(&self) {
-        self.header().state.take_back();
+        self.header().state.end_lending();
     }
 
     /// The state, after its owner has been asked about a task that is lent to a worker.

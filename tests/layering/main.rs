@@ -1,17 +1,21 @@
 //! The rules of the house, checked in the source text: imports point downwards, primitives and
-//! `unsafe` stay where they belong, and are argued, and files stay small.
+//! `unsafe` stay where they belong, and are argued, files stay small, and documents name tests that are
+//! there.
 //!
 //! Every rule is a function from the text of the files to its violations. Each has two tests: that
 //! it finds a violation in a small text made for it, and that there is none in `src`.
 
+mod documents;
 mod reading;
 mod rules;
 mod source;
 
+use documents::{crate_folder, functions_of, names_of_no_function};
 use reading::{is_name, paths, tokens, without_comments_and_strings};
 use rules::{
     MOST_LINES, imports_that_point_up, long_files, orderings_without_argument,
-    primitives_outside_of_sync, unexplained_rooms, unsafe_elsewhere, unsafe_without_argument,
+    primitives_outside_of_sync, system_outside_of_sys, unexplained_rooms, unsafe_elsewhere,
+    unsafe_without_argument,
 };
 use source::{Source, rust, sources};
 use std::collections::BTreeSet;
@@ -45,6 +49,11 @@ fn only_sync_names_the_primitives() {
 }
 
 #[test]
+fn only_sys_names_the_system() {
+    assert_none(&system_outside_of_sys(&sources()));
+}
+
+#[test]
 fn unsafe_stands_only_where_it_belongs() {
     assert_none(&unsafe_elsewhere(&sources()));
 }
@@ -67,6 +76,16 @@ fn no_file_is_long() {
 #[test]
 fn every_file_and_folder_says_what_it_is_for() {
     assert_none(&unexplained_rooms(&sources()));
+}
+
+#[test]
+fn tests_that_documents_name_are_there() {
+    let functions = functions_of(&["src", "tests"]);
+    for document in ["docs/faults.md", "docs/models.md", "docs/parity.md"] {
+        let text = std::fs::read_to_string(crate_folder().join(document)).unwrap();
+        let gone = names_of_no_function(&text, &functions);
+        assert!(gone.is_empty(), "{document} names what is not there: {gone:?}");
+    }
 }
 
 // ---- the rules can fail ---------------------------------------------------------------------
@@ -150,6 +169,16 @@ fn a_primitive_in_sync_and_an_arc_in_an_error_are_allowed() {
 }
 
 #[test]
+fn the_system_outside_of_sys_is_found() {
+    let count = |path, text| violations(system_outside_of_sys, path, text);
+    assert_eq!(count("process/line.rs", "use rustix::process::Pid;"), 1);
+    assert_eq!(count("thread/worker.rs", "fn f() { libc::getpid(); }"), 1);
+    assert_eq!(count("sync/parker.rs", "use rustix::thread::futex;"), 1);
+    assert_eq!(count("sync/real.rs", "use rustix::thread::futex;"), 0);
+    assert_eq!(count("sys/child.rs", "use rustix::process::Pid;"), 0);
+}
+
+#[test]
 fn unsafe_outside_of_its_files_is_found() {
     let text = "// SAFETY: none\nfn f() { unsafe { g() } }";
     for path in ["future/mod.rs", "thread/pool.rs", "sync/real.rs", "lib.rs", "tasks.rs"] {
@@ -187,6 +216,15 @@ fn an_ordering_without_its_argument_is_found() {
     assert_eq!(count(&far), 1);
     assert_eq!(count("// ORDERING: why.\na.load(Ordering::Relaxed);"), 0);
     assert_eq!(count("a.cmp(&b) == Ordering::Less;"), 0);
+}
+
+#[test]
+fn a_document_that_names_a_test_which_is_not_there_is_found() {
+    let functions = ["a_test_that_is_there".to_owned()].into();
+    let count = |text| names_of_no_function(text, &functions).len();
+    assert_eq!(count("| `a::a_test_that_is_there` | and `a_test_that_is_there`"), 0);
+    assert_eq!(count("| `a::a_test_that_is_gone` | and `a_test_that_was_there`"), 2);
+    assert_eq!(count("`Future::cancel`, `cargo test a_test_that_is_gone`, a_test_that_is_gone"), 0);
 }
 
 #[test]

@@ -106,6 +106,19 @@ pub(crate) fn primitives_outside_of_sync(sources: &[Source]) -> Vec<String> {
     found
 }
 
+/// Only `sys` names the libraries that ask the operating system, and `sync` where it sleeps on a word.
+pub(crate) fn system_outside_of_sys(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in rust(sources).filter(|it| it.room() != "sys" && it.path != "sync/real.rs") {
+        for (line, path) in paths(&source.code()) {
+            if ["rustix", "libc"].iter().any(|it| path.split("::").next() == Some(it)) {
+                found.push(source.at(line, format!("only `sys` may name `{path}`")));
+            }
+        }
+    }
+    found
+}
+
 /// `unsafe` stands only in the files that are listed.
 pub(crate) fn unsafe_elsewhere(sources: &[Source]) -> Vec<String> {
     let mut found = Vec::new();

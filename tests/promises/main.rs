@@ -1,7 +1,7 @@
 //! What this crate promises beyond Python, one test for each promise.
 //!
 //! The doc comment of a test names the promise by its number in the list of behaviours (G01–G32)
-//! in `docs/parity-executor.md`.
+//! in `docs/parity.md`.
 
 #[path = "../common/mod.rs"]
 mod common;

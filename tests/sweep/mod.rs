@@ -6,11 +6,17 @@
 //! the crate's own unit tests. So this is one of those, although it uses only what is public, but for the
 //! processes of [`play`].
 
+#[allow(dead_code)] // They belong to all tests, and this one uses some of them.
+#[path = "../common/bounds.rs"]
+mod bounds;
+#[allow(dead_code)] // The same.
+#[path = "../common/held.rs"]
 mod held;
 mod play;
 mod program;
 
 use crate::sys::faults::{Fault, Kind, Point};
+use bounds::eventually;
 use play::play;
 use program::Expected;
 use std::collections::{BTreeMap, BTreeSet};

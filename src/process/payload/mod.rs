@@ -1,5 +1,5 @@
-//! How large values travel: through memory that both sides have mapped, instead of through the
-//! socket, where each byte is copied twice by the system and buffered twice by us.
+//! How large values travel: through memory that both sides have mapped, instead of through inbox
+//! (arguments) and socket (outcomes), where each byte is copied and buffered several times.
 //!
 //! Whoever sends a value encodes it right into that memory, and the other side decodes it right from
 //! there. Memory that is fresh costs more than all copying, so it is kept, by whoever writes to it,
@@ -12,7 +12,7 @@
 //!   outlives the worker, so it may go on to the next call at once. Only if the memory is new, or has
 //!   grown, does it first wait until the parent has opened it, so that a death costs no outcome.
 //!
-//! Nothing depends on it: where memory cannot be had, the bytes go through the socket.
+//! Nothing depends on it: where memory cannot be had, the bytes go through inbox and socket.
 
 mod reader;
 mod store;

@@ -175,8 +175,8 @@ impl Pool {
     /// Puts a part of what the calling thread runs into the queue, for whoever is idle. If nobody
     /// comes, the caller will; so a closed pool takes it too.
     ///
-    /// If the queue knows priorities, it comes before all that has not begun. It needs no room, and counts as stale all the
-    /// time: nobody has submitted it.
+    /// If the queue knows priorities, it comes before all that has not begun. It needs no room, and
+    /// counts as stale all the time: nobody has submitted it.
     pub(super) fn offer(&self, part: TaskRef) {
         // ORDERING: relaxed; a count that guards nothing.
         self.stale.fetch_add(1, Ordering::Relaxed);
@@ -194,7 +194,8 @@ impl Pool {
             && task::host_owner() == Some(self.id)
     }
 
-    /// Puts many tasks that nobody else has heard of into the queue and wakes as many workers as they need, once.
+    /// Puts many tasks that nobody else has heard of into the queue and wakes as many workers as
+    /// they need, once.
     pub(super) fn enqueue_all(
         &self,
         tasks: impl Iterator<Item = TaskRef>,
