@@ -10,7 +10,8 @@
 //! It books all of it. But it ends one future only, its own, and that only if nobody else waits for it:
 //! this runs no callback, which might hold the thread up, or wait for just this thread. It does so when it
 //! attends no more, for to decode the outcome is the user's code as well, and may wait for the next call
-//! of this worker. All other futures it leaves to the thread beside the worker.
+//! of this worker. If somebody has begun to wait meanwhile, the future is done, but a thread apart tells of it.
+//! All other futures it leaves to the thread beside the worker.
 //!
 //! Who takes outcomes out of the memory holds the lock of the line's reader until they are in the books,
 //! and left to the line. So the thread beside the worker, which looks once more after the worker's end,
@@ -23,6 +24,7 @@ use super::line::Line;
 use super::machine::TaskId;
 use super::pool::{Cause, Pool, Returned};
 use super::serving::{UNKNOWN, done};
+use crate::executor::apart;
 use crate::sync::Arc;
 use crate::task::{self, Attendance, TaskRef};
 use std::cell::Cell;
@@ -113,9 +115,16 @@ impl Drop for Attending {
         // What the worker has put in meanwhile it has not rung for.
         self.look();
         self.line.end_attendance();
-        if let Some(own) = self.found.take() {
-            task::on_behalf_of(self.pool.id, || own.conclude());
-            self.pool.leave();
-        }
+        let Some(own) = self.found.take() else { return };
+        let id = self.pool.id;
+        let conclude = || task::on_behalf_of(id, || own.conclude());
+        let Some(delivery) = task::leaving_delivery_of(self.awaited, conclude) else {
+            return self.pool.leave();
+        };
+        let pool = Arc::clone(&self.pool);
+        apart("callbacks", move || {
+            task::on_behalf_of(id, || delivery.make());
+            pool.leave();
+        });
     }
 }

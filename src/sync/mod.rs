@@ -51,8 +51,8 @@ pub(crate) use timer::{Alarm, Timer};
 /// For values that live as long as the program and take part in no protocol that is modelled.
 pub(crate) mod global {
     pub(crate) use parking_lot::{Mutex, RwLock};
-    pub(crate) use std::sync::Once;
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
     #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-    pub(crate) use std::sync::{OnceLock, atomic::AtomicU64};
+    pub(crate) use std::sync::atomic::AtomicU64;
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+    pub(crate) use std::sync::{Once, OnceLock};
 }

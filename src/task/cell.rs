@@ -210,7 +210,7 @@ pub(super) unsafe fn conclude<B: Body>(
         // If the reference has gone, so may the cell.
         Finish::Handed => {}
         // SAFETY: the task is settling and this is its runner.
-        Finish::Deliver => unsafe { deliver::settling(task) },
+        Finish::Deliver => unsafe { deliver::ended(task, true) },
         // SAFETY: there is no handle, so the outcome is the runner's.
         Finish::Unwanted => unsafe { drop_contained(task, true) },
         Finish::Heeded { .. } | Finish::Late => {
@@ -219,9 +219,8 @@ pub(super) unsafe fn conclude<B: Body>(
         }
     }
     if finish == (Finish::Heeded { waited: true }) {
-        let waiters = cell.header.waiters.take();
         // SAFETY: the task is done, has no outcome, and is kept alive by the caller.
-        unsafe { deliver::without_outcome(task, waiters) };
+        unsafe { deliver::ended(task, false) };
     }
     let end = match finish {
         Finish::Heeded { .. } => End::Cancelled,

@@ -10,6 +10,7 @@
 use super::cell::{Header, drop_contained};
 use super::context::outside;
 use super::panic::contain;
+use super::task_ref::TaskRef;
 use super::waiters::{List, Waiter};
 use crate::sync::thread::{const_thread_local, thread_local};
 use std::cell::{Cell, RefCell};
@@ -17,12 +18,77 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::task::Waker;
 
+/// A task that is done, and of which somebody else is to tell.
+pub(crate) struct Delivery {
+    task: TaskRef,
+    has_outcome: bool,
+}
+
+impl Delivery {
+    pub(crate) fn make(self) {
+        let task = self.task.pointer();
+        if self.has_outcome {
+            // SAFETY: the task is settling, and is kept alive by this reference; its runner left it to
+            // whoever has this, which is nobody else.
+            unsafe { settling(task) };
+        } else {
+            let waiters = self.task.header().waiters.take();
+            // SAFETY: the task is done without an outcome, and is kept alive by this reference.
+            unsafe { without_outcome(task, waiters) };
+        }
+    }
+}
+
+/// The task whose delivery this thread leaves to others, and that delivery.
+type Left = Option<(usize, Option<Delivery>)>;
+
+const_thread_local! { static LEFT: RefCell<Left> = RefCell::new(None) }
+
+/// Runs `code`, which ends the task at `address`. If others wait for it, it is done then, and they are still to be
+/// told: for a thread that must not run other people's callbacks.
+pub(crate) fn leaving_delivery_of(address: usize, code: impl FnOnce()) -> Option<Delivery> {
+    let before = LEFT.try_with(|left| left.replace(Some((address, None))));
+    code();
+    let Ok(before) = before else { return None };
+    LEFT.try_with(|left| left.replace(before)).ok().flatten().and_then(|(_, delivery)| delivery)
+}
+
+/// Tells everybody who waits for a task that has just ended, or leaves that to others.
+///
+/// # Safety
+///
+/// With an outcome as for [`settling`], else as for [`without_outcome`], and some have waited.
+pub(super) unsafe fn ended(task: NonNull<Header>, has_outcome: bool) {
+    // SAFETY: the caller vouches that the task is live.
+    let header = unsafe { task.as_ref() };
+    let leave = |left: &RefCell<Left>| match &mut *left.borrow_mut() {
+        Some((address, delivery)) if *address == task.addr().get() => {
+            header.state.acquire();
+            // SAFETY: the reference has just been counted.
+            let task = unsafe { TaskRef::from_counted(task) };
+            *delivery = Some(Delivery { task, has_outcome });
+            true
+        }
+        _ => false,
+    };
+    if LEFT.try_with(leave).unwrap_or(false) {
+        return;
+    }
+    if has_outcome {
+        // SAFETY: passed on to the caller.
+        unsafe { settling(task) };
+    } else {
+        // SAFETY: passed on to the caller.
+        unsafe { without_outcome(task, header.waiters.take()) };
+    }
+}
+
 /// Delivers a task that has just finished with its outcome in the slot.
 ///
 /// # Safety
 ///
 /// `task` is live and settling, the caller is its runner and holds a reference until this returns.
-pub(super) unsafe fn settling(task: NonNull<Header>) {
+unsafe fn settling(task: NonNull<Header>) {
     // SAFETY: the caller vouches that the task is live.
     let header = unsafe { task.as_ref() };
     outside(|| {

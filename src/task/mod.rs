@@ -22,6 +22,7 @@ pub(crate) use context::{
     standing, while_blocked,
 };
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
+pub(crate) use deliver::leaving_delivery_of;
 pub(crate) use derived::Stop;
 pub(crate) use extras::{Extras, Source, Unobserved};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
