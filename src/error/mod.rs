@@ -46,6 +46,10 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct TaskError(Arc<Details>);
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl std::panic::UnwindSafe for TaskError {}
+impl std::panic::RefUnwindSafe for TaskError {}
+
 struct Details {
     label: Option<Arc<str>>,
     kind: TaskErrorKind,
@@ -260,8 +264,12 @@ impl fmt::Display for TaskError {
     }
 }
 
+/// The sentence, which is what a `main` that returns the error prints; with `{:#?}` the fields.
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         let mut debug = f.debug_struct("TaskError");
         if let Some(label) = self.label() {
             debug.field("label", &label);

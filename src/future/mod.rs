@@ -93,6 +93,10 @@ pub struct Future<T> {
     handle: Option<Handle<T>>,
 }
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl<T> std::panic::UnwindSafe for Future<T> {}
+impl<T> std::panic::RefUnwindSafe for Future<T> {}
+
 impl<T> Future<T> {
     pub(crate) fn new(handle: Handle<T>) -> Self {
         Future { handle: Some(handle) }

@@ -35,6 +35,10 @@ pub struct SharedFuture<T> {
     reader: u32,
 }
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl<T> std::panic::UnwindSafe for SharedFuture<T> {}
+impl<T> std::panic::RefUnwindSafe for SharedFuture<T> {}
+
 struct Shared<T> {
     handle: Handle<T>,
     readers: Mutex<Readers>,

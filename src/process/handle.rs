@@ -63,6 +63,10 @@ pub struct ProcessPoolHandle<S = ()> {
     state: PhantomData<fn(&mut S)>,
 }
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl<S> std::panic::UnwindSafe for ProcessPoolHandle<S> {}
+impl<S> std::panic::RefUnwindSafe for ProcessPoolHandle<S> {}
+
 impl<S: 'static> ProcessPoolHandle<S> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         let extras = extras_for(&pool, &TaskOptions::new());

@@ -99,6 +99,10 @@ pub struct ProcessPoolExecutor<S: 'static = ()> {
     handle: ProcessPoolHandle<S>,
 }
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl<S> std::panic::UnwindSafe for ProcessPoolExecutor<S> {}
+impl<S> std::panic::RefUnwindSafe for ProcessPoolExecutor<S> {}
+
 impl ProcessPoolExecutor {
     /// A pool of up to `max_workers` processes, with everything else at its default.
     ///

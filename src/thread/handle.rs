@@ -55,6 +55,10 @@ pub struct ThreadPoolHandle<S = ()> {
     state: PhantomData<fn(&mut S)>,
 }
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl<S> std::panic::UnwindSafe for ThreadPoolHandle<S> {}
+impl<S> std::panic::RefUnwindSafe for ThreadPoolHandle<S> {}
+
 impl<S: 'static> ThreadPoolHandle<S> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         let extras = extras_for(&pool, TaskOptions::new()).shared();

@@ -81,6 +81,10 @@ pub struct ThreadPoolExecutor<S: 'static = ()> {
     handle: ThreadPoolHandle<S>,
 }
 
+// A task is ended by whoever catches its panic, so nobody sees anything half done through this.
+impl<S> std::panic::UnwindSafe for ThreadPoolExecutor<S> {}
+impl<S> std::panic::RefUnwindSafe for ThreadPoolExecutor<S> {}
+
 impl ThreadPoolExecutor {
     /// A pool of up to `max_workers` threads, with everything else at its default.
     ///

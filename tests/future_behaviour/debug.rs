@@ -43,11 +43,16 @@ fn a_future_that_failed_shows_that_it_did() {
 }
 
 #[test]
-fn an_error_shows_its_label_and_kind() {
+fn an_error_shows_its_sentence_and_if_asked_its_label_and_kind() {
     let (_promise, future) = Promise::<u32>::labelled("page 7");
     future.cancel();
     let error = future.result().unwrap_err();
-    assert_eq!(format!("{error:?}"), r#"TaskError { label: "page 7", kind: Cancelled }"#);
+    assert_eq!(format!("{error:?}"), "task `page 7` was cancelled before it gave a result");
+    let fields = format!("{error:#?}");
+    assert!(
+        fields.contains(r#"label: "page 7""#) && fields.contains("kind: Cancelled"),
+        "{fields}"
+    );
 }
 
 #[test]

@@ -19,3 +19,4 @@ mod group;
 mod promise;
 mod results;
 mod shared;
+mod unwinding;
