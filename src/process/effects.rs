@@ -23,6 +23,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+/// What is in the memory of a worker has been looked at after this time, also on a busy machine.
+const HEARING: Duration = Duration::from_secs(1);
+
 /// What is to be done when the lock has been released.
 #[derive(Default)]
 #[must_use]
@@ -122,6 +125,9 @@ impl Pool {
                 fault!(StopRequested);
                 let reminder = Reminder::Grace(task, worker, ticket);
                 effects.later.push((self.settings.grace, reminder));
+            }
+            Action::AwaitOutcome { task, worker, ticket } => {
+                effects.later.push((HEARING, Reminder::Grace(task, worker, ticket)));
             }
             Action::End { task, worker, ticket, hard } => {
                 let signal = if hard { Signal::Kill } else { Signal::Terminate };

@@ -29,9 +29,9 @@ pub(super) struct Roster {
     pub(super) guests: usize,
     /// How many guests there have been.
     pub(super) received: usize,
-    /// Of these, how many wait for a task.
+    /// How many of the threads wait for a task.
     pub(super) waiting: usize,
-    /// And how many have said that they are blocked.
+    /// And how many of them have said that they are blocked.
     pub(super) in_place: usize,
     /// Threads that sleep; the last to fall asleep is the first to be woken.
     pub(super) sleepers: Vec<Arc<Seat>>,

@@ -114,16 +114,19 @@ impl<J> Machine<J> {
         if self.sent(task) != Some((worker, ticket)) {
             return;
         }
-        // If a call behind it has begun, it has come to its end, of which the pool is about to hear.
+        // If a call behind it has begun, it has come to its end, of which the pool is about to hear; or the
+        // worker says what is not so.
         let sent = self.workers.get(&worker).into_iter().flat_map(|it| &it.sent);
         let mut behind = sent.skip_while(|(at, _)| *at != ticket).skip(1);
-        if behind.any(|(_, task)| self.tasks.get(task).is_some_and(|it| it.begun)) {
-            return;
-        }
+        let is_overtaken = behind.any(|(_, task)| self.tasks.get(task).is_some_and(|it| it.begun));
         let Some(it) = self.tasks.get_mut(&task) else { return };
         let hard = match it.stop {
             Stop::No | Stop::Killed => return,
-            Stop::Asked => false,
+            Stop::Asked if is_overtaken => {
+                it.stop = Stop::Overtaken;
+                return self.actions.push_back(Action::AwaitOutcome { task, worker, ticket });
+            }
+            Stop::Asked | Stop::Overtaken => false,
             Stop::Ended => true,
         };
         it.stop = if hard { Stop::Killed } else { Stop::Ended };

@@ -100,6 +100,8 @@ pub(crate) enum Action<J> {
     Retire { worker: WorkerId },
     /// Ask the running call to stop, and come back with `grace_is_over` after the grace time.
     AskToStop { task: TaskId, worker: WorkerId, ticket: Ticket },
+    /// Come back with `grace_is_over` when an outcome that is there must have been heard of.
+    AwaitOutcome { task: TaskId, worker: WorkerId, ticket: Ticket },
     /// End the worker's process; if not `hard`, come back with `grace_is_over`.
     End { task: Option<TaskId>, worker: WorkerId, ticket: Option<Ticket>, hard: bool },
     /// Come back with `idle_time_is_over` after the idle time.

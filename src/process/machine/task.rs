@@ -25,6 +25,8 @@ pub(super) enum Stop {
     No,
     /// It was asked to, or will be if it turns out to have begun.
     Asked,
+    /// A call behind it has begun, so its outcome is on its way.
+    Overtaken,
     /// Its worker was asked to end.
     Ended,
     /// Its worker was killed.

@@ -479,6 +479,10 @@ impl World {
                 assert_eq!(self.machine.sent(task), Some((worker, ticket)));
                 self.graces.push((task, worker, ticket));
             }
+            Action::AwaitOutcome { task, worker, ticket } => {
+                assert_eq!(self.machine.sent(task), Some((worker, ticket)));
+                self.graces.push((task, worker, ticket));
+            }
             Action::End { task, worker, ticket, hard } => {
                 let process = self.processes.get_mut(&worker).expect("a worker that exists");
                 // Before it is up it has no way of not heeding it.

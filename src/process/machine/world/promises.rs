@@ -35,7 +35,7 @@ impl World {
             let has_grace = task
                 .sent
                 .is_some_and(|(worker, ticket)| self.graces.contains(&(*id, worker, ticket)));
-            let is_waiting = matches!(task.stop, Stop::Asked | Stop::Ended);
+            let is_waiting = matches!(task.stop, Stop::Asked | Stop::Overtaken | Stop::Ended);
             assert!(!is_waiting || has_grace, "nobody comes back to task {id}");
         }
         assert_eq!(
