@@ -25,6 +25,8 @@ pub(crate) use model::{Condvar, Futex, Mutex, MutexGuard, Tracked, UnsafeCell, a
 pub(crate) mod explore;
 
 mod clock;
+#[cfg(all(concurrent_futures_delays, not(concurrent_futures_loom)))]
+mod delayed;
 mod parker;
 #[cfg(all(test, concurrent_futures_loom))]
 mod parker_model_tests;

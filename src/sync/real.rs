@@ -2,7 +2,11 @@
 //! that the model offers as well.
 
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicUsize, Ordering, fence};
+    #[cfg(concurrent_futures_delays)]
+    pub(crate) use crate::sync::delayed::AtomicUsize;
+    #[cfg(not(concurrent_futures_delays))]
+    pub(crate) use std::sync::atomic::AtomicUsize;
+    pub(crate) use std::sync::atomic::{Ordering, fence};
 
     /// Reads an atomic that nobody else can reach any more. The model checks that it is so.
     pub(crate) fn exclusive(word: &mut AtomicUsize) -> usize {
