@@ -17,7 +17,7 @@ pub(crate) use map::{ChunkOf, Each};
 pub use map::{Map, MapOptions};
 pub use options::TaskOptions;
 pub use report::{ShutdownReport, Stats};
-pub(crate) use time_limit::{BeginLimits, apart, expire};
+pub(crate) use time_limit::{BeginLimits, apart, expire, timer_of};
 
 use crate::error::BuildError;
 use crate::future::Future;

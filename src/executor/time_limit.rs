@@ -1,6 +1,7 @@
 //! What happens when the time of a task is up: the time to run, or the time to begin.
 
-use crate::sync::{Alarm, Arc, Mutex, Timer, deadline_after, thread};
+use crate::error::TaskPanic;
+use crate::sync::{Alarm, Arc, Mutex, Timer, Weak, deadline_after, thread};
 use crate::task::TaskRef;
 use std::collections::HashMap;
 
@@ -9,6 +10,19 @@ pub(crate) fn expire(task: &TaskRef) {
     if let Some(rest) = task.expire() {
         apart("timed out", rest);
     }
+}
+
+/// The timer of a pool, which collapses if an alarm panics: what that was to do has perhaps not been done.
+pub(crate) fn timer_of<P: Send + Sync + 'static>(
+    pool: Weak<P>,
+    collapse: fn(&P, TaskPanic),
+) -> Timer {
+    Timer::new(move |payload| {
+        if let Some(pool) = pool.upgrade() {
+            let panic = TaskPanic::new(payload, None, None);
+            apart("break-down", move || collapse(&pool, panic));
+        }
+    })
 }
 
 /// Does something that may take its time on a thread of its own, or here if there is none to be

@@ -13,8 +13,8 @@ use super::payload::{KEEP, Store};
 use super::settings::Settings;
 use super::slots::Ticket;
 use super::state::State;
-use crate::error::{BrokenCause, Refusal, TaskPanic, WorkerDeath};
-use crate::executor::{Admission, Bound, Patience, apart};
+use crate::error::{BrokenCause, Refusal, WorkerDeath};
+use crate::executor::{Admission, Bound, Patience, timer_of};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
@@ -88,15 +88,7 @@ impl Pool {
             state: Mutex::new(State::new(Machine::new(rules, settings.max_workers))),
             gone: Condvar::new(),
             bound: settings.capacity.map(|capacity| Bound::new(capacity, settings.when_full)),
-            timer: {
-                let pool = this.clone();
-                Timer::new(move |payload| {
-                    if let Some(pool) = pool.upgrade() {
-                        let panic = TaskPanic::new(payload, None, None);
-                        apart("break-down", move || pool.collapse(panic));
-                    }
-                })
-            },
+            timer: timer_of(this.clone(), Pool::collapse),
             values: Store::new(MOST_VALUES, SPARE_VALUES * settings.max_workers),
             threads: Mutex::new(Vec::new()),
             joining: Mutex::new(()),

@@ -11,8 +11,8 @@ use super::guest;
 use super::seat::Seat;
 use super::settings::Settings;
 use super::worker;
-use crate::error::{BrokenCause, Refusal, TaskErrorKind, TaskPanic};
-use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, expire};
+use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::executor::{Admission, BeginLimits, Bound, Patience, Stats, apart, expire, timer_of};
 use crate::queue::{Lane, Queue, Tour};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
@@ -67,15 +67,7 @@ impl Pool {
             broken: Mutex::new(None),
             threads: Mutex::new(Vec::new()),
             joining: Mutex::new(()),
-            timer: {
-                let pool = this.clone();
-                Timer::new(move |payload| {
-                    if let Some(pool) = pool.upgrade() {
-                        let panic = TaskPanic::new(payload, None, None);
-                        apart("break-down", move || pool.collapse(panic));
-                    }
-                })
-            },
+            timer: timer_of(this.clone(), Pool::collapse),
             begin_limits: BeginLimits::default(),
             part_extras: Arc::new(Extras { is_part: true, ..Extras::default() }),
             this: this.clone(),
