@@ -22,7 +22,7 @@ use crate::process::wire::message::{
 use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
-use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
+use crate::task::{self, Blocking, Host, OwnerId};
 use std::cell::Cell;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -419,10 +419,6 @@ impl Host for LineHost {
         self.pool.id
     }
 
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
     fn begin_blocking(&self, _why: Blocking) {
         if !is_serving(&self.line) {
             return;
@@ -445,8 +441,4 @@ impl Host for LineHost {
     }
 
     fn end_blocking(&self, _why: Blocking) {}
-
-    fn is_stopping(&self) -> bool {
-        false
-    }
 }

@@ -22,7 +22,7 @@ use crate::process::wire::message::{
 };
 use crate::sync::{Arc, Spin};
 use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
-use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
+use crate::task::{self, Body, Extras, Fresh, Host, OwnerId};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -512,14 +512,6 @@ impl Host for WorkerHost {
     fn owner(&self) -> OwnerId {
         OwnerId::NOBODY
     }
-
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
-    fn begin_blocking(&self, _why: Blocking) {}
-
-    fn end_blocking(&self, _why: Blocking) {}
 
     fn is_stopping(&self) -> bool {
         self.current.get().is_some_and(|ticket| self.page.slots().is_stop_requested(ticket))
