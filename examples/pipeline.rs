@@ -48,8 +48,8 @@ fn combine(all: impl IntoIterator<Item = Counts>) -> Counts {
     total
 }
 
-fn one_after_the_other() -> Result<Counts, Box<dyn Error>> {
-    Ok(combine((0..TEXTS).map(|number| count(fetch(number)))))
+fn one_after_the_other() -> Counts {
+    combine((0..TEXTS).map(|number| count(fetch(number))))
 }
 
 /// On threads or on processes: the text says which.
@@ -71,19 +71,24 @@ async fn in_async_code() -> Result<Counts, Box<dyn Error>> {
     Ok(combine(try_join_all(counts).await?))
 }
 
+/// Runs one of the programs and tells how long it took.
+fn report(
+    name: &str,
+    run: impl FnOnce() -> Result<Counts, Box<dyn Error>>,
+) -> Result<Counts, Box<dyn Error>> {
+    let begun = Instant::now();
+    let counts = run()?;
+    println!("  {name:20} {:>4} ms", begun.elapsed().as_millis());
+    Ok(counts)
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("The words of {TEXTS} texts, with {WORKERS} workers:");
-    let expected = one_after_the_other()?;
-    let ways: [(&str, fn() -> Result<Counts, Box<dyn Error>>); 4] = [
-        ("one after the other", one_after_the_other),
-        ("on threads", || on_pool("threads")),
-        ("on processes", || on_pool("processes")),
-        ("in async code", || block_on(in_async_code())),
-    ];
-    for (name, run) in ways {
-        let begun = Instant::now();
-        let counts = run()?;
-        println!("  {name:20} {:>4} ms", begun.elapsed().as_millis());
+    let expected = report("one after the other", || Ok(one_after_the_other()))?;
+    let threads = report("on threads", || on_pool("threads"))?;
+    let processes = report("on processes", || on_pool("processes"))?;
+    let in_async_code = report("in async code", || block_on(in_async_code()))?;
+    for counts in [threads, processes, in_async_code] {
         assert_eq!(counts, expected);
     }
     let words: Vec<_> = expected.iter().map(|(word, count)| format!("{word} {count}")).collect();
