@@ -168,6 +168,7 @@ mod sys;
 mod task;
 #[allow(unsafe_code)] // In `scope`, `fork` and `join`, which borrow from the stack.
 mod thread;
+mod timeline;
 
 pub use any_executor::AnyExecutor;
 pub use error::{
@@ -193,3 +194,4 @@ pub use task::{attempt, block_in_place, cancellation_requested, current_label};
 pub use thread::{
     Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle, join,
 };
+pub use timeline::{Ending, TaskRecord, Timeline};

@@ -3,6 +3,7 @@
 use super::task_ref::TaskRef;
 use crate::error::TaskError;
 use crate::sync::{Arc, Mutex};
+use crate::timeline::{Entry, Name, Timeline};
 use std::time::Duration;
 
 /// Told of a failure that nobody looked at.
@@ -24,6 +25,10 @@ pub(crate) struct Extras {
     /// How long it may wait for a worker.
     pub(crate) begin_within: Option<Duration>,
     pub(crate) on_unobserved: Option<Unobserved>,
+    /// Where to record what becomes of its tasks.
+    pub(crate) timeline: Option<Timeline>,
+    /// What is recorded of this one.
+    pub(crate) entry: Option<Entry>,
     /// The task borrows the state of the worker that runs it.
     pub(crate) needs_state: bool,
     /// It is a part of a task that runs, and that is counted already.
@@ -40,6 +45,8 @@ impl Extras {
             timeout: self.timeout,
             begin_within: self.begin_within,
             on_unobserved: self.on_unobserved.clone(),
+            timeline: self.timeline.clone(),
+            entry: None,
             needs_state: self.needs_state,
             is_part: self.is_part,
             source: Mutex::default(),
@@ -51,12 +58,40 @@ impl Extras {
         Arc::new(Extras { source: Mutex::new(Some(source)), ..self })
     }
 
+    /// What a task has that is submitted with these settings, and whose function is called so: the settings
+    /// themselves, unless something is recorded of it.
+    #[inline]
+    pub(crate) fn for_task(
+        settings: &Option<Arc<Extras>>,
+        function: &'static str,
+    ) -> Option<Arc<Extras>> {
+        let settings = settings.as_ref()?;
+        Some(match &settings.timeline {
+            None => Arc::clone(settings),
+            Some(timeline) => settings.recorded(timeline, function),
+        })
+    }
+
+    #[cold]
+    fn recorded(&self, timeline: &Timeline, function: &'static str) -> Arc<Extras> {
+        let name = match &self.label {
+            Some(label) => Name::Label(Arc::clone(label)),
+            None => Name::Function(function),
+        };
+        Arc::new(Extras {
+            entry: Some(Entry::new(timeline, name)),
+            source: Mutex::new(self.source.lock().clone()),
+            ..self.settings()
+        })
+    }
+
     /// Shared settings, or none if all of them are at their default.
     pub(crate) fn shared(self) -> Option<Arc<Extras>> {
         let is_plain = self.label.is_none()
             && self.timeout.is_none()
             && self.begin_within.is_none()
             && self.on_unobserved.is_none()
+            && self.timeline.is_none()
             && !self.needs_state;
         (!is_plain).then(|| Arc::new(self))
     }

@@ -10,6 +10,7 @@ use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys;
 use crate::task;
+use crate::timeline::Timeline;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -54,6 +55,7 @@ impl ThreadPoolBuilder<()> {
                 initializer: None,
                 finalizer: None,
                 context: None,
+                timeline: None,
                 on_unobserved: None,
                 cancel_on_unwind: true,
                 caller_helps: false,
@@ -256,6 +258,24 @@ impl<S: 'static> ThreadPoolBuilder<S> {
             let restore = Arc::clone(&restore);
             Box::new(move |task| restore(context, task))
         }));
+        self
+    }
+
+    /// Records in a [`Timeline`] what the workers do. Default: nothing is recorded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ThreadPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::new();
+    /// let executor = ThreadPoolExecutor::builder().timeline(&timeline).build()?;
+    /// executor.submit(str::len, "some words").result()?;
+    /// assert_eq!(timeline.tasks()[0].label, "len");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.settings.timeline = Some(timeline.clone());
         self
     }
 

@@ -5,6 +5,7 @@ use super::crew::MAX_THREADS;
 use crate::executor::WhenFull;
 use crate::queue::Order;
 use crate::task::Unobserved;
+use crate::timeline::Timeline;
 use std::any::Any;
 use std::error::Error;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(super) struct Settings {
     pub(super) initializer: Option<Initializer>,
     pub(super) finalizer: Option<Finalizer>,
     pub(super) context: Option<Context>,
+    pub(super) timeline: Option<Timeline>,
     pub(super) on_unobserved: Option<Unobserved>,
     pub(super) cancel_on_unwind: bool,
     pub(super) caller_helps: bool,
