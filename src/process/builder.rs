@@ -1,12 +1,13 @@
 //! The builder, which collects the settings of a pool and checks them.
 
 use super::ProcessPoolExecutor;
-use super::code;
 use super::machine::OnWorkerDeath;
+use super::own;
 use super::pool::Pool;
-use super::settings::{MAX_WORKERS, Settings};
+use super::pool::settings::{MAX_WORKERS, Settings};
 use super::shared::for_call;
-use super::{bootstrap, worker};
+use super::wire::{code, value};
+use super::worker::bootstrap;
 use crate::error::{BuildError, TaskError, TransferError, TransferStage};
 use crate::executor::{WhenFull, check_workers};
 use crate::queue::Order;
@@ -387,10 +388,10 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     fn initialized_by<N, A: Serialize>(
         mut self,
-        code: Result<super::message::Code, TransferError>,
+        code: Result<super::wire::message::Code, TransferError>,
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
-        let (encoded, kept) = for_call(|| code::encoded(argument));
+        let (encoded, kept) = for_call(|| value::encoded(argument));
         let encoded =
             encoded.map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
         match code.and_then(|code| encoded.map(|bytes| (code, bytes))) {
@@ -469,7 +470,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             Ok(code) => {
                 let capture = move || {
                     let captured = capture();
-                    let (encoded, kept) = for_call(|| code::encoded(&captured));
+                    let (encoded, kept) = for_call(|| value::encoded(&captured));
                     encoded.map(|bytes| (Arc::from(bytes), kept))
                 };
                 self.settings.context = Some((code, Box::new(capture)));
@@ -534,15 +535,14 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if bootstrap::is_marked() {
+        if own::is_marked() {
             return Err(BuildError::NotBootstrapped);
         }
-        if !bootstrap::has_passed() || image::offset_of(bootstrap::init as fn() as usize).is_none()
-        {
+        if !own::has_looked() || image::offset_of(bootstrap::init as fn() as usize).is_none() {
             return Err(BuildError::NotInExecutable);
         }
         let settings = &mut self.settings;
-        let (depth, most) = worker::depth();
+        let (depth, most) = own::depth();
         settings.max_depth = settings.max_depth.min(most);
         if depth >= settings.max_depth {
             return Err(BuildError::TooDeep { depth, most: settings.max_depth });

@@ -1,13 +1,13 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
-use super::code;
-use super::job::{Call, Job, JobOf, decode_result};
-use super::message::Code;
 use super::payload::{Arrived, Payload, Writer};
+use super::pool::job::{Call, Job, JobOf, decode_result};
+use super::pool::settings::MAX_WORKERS;
+use super::pool::view::WorkerInfo;
 use super::pool::{Pool, Refused, Terms};
-use super::settings::MAX_WORKERS;
 use super::shared::{Kept, for_call};
-use super::view::WorkerInfo;
+use super::wire::message::Code;
+use super::wire::{code, value};
 use crate::error::{BuildError, TaskErrorKind, TransferError, TransferStage, TrySubmitError};
 use crate::executor::{
     Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions, check_workers,
@@ -492,7 +492,7 @@ pub(super) fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
 
 /// Encodes a value, which is the user's code and may panic, and gives what it refers to.
 fn encode_contained<A: Serialize>(value: &A, into: &mut Writer) -> Result<Kept, TaskErrorKind> {
-    let (encoded, kept) = for_call(|| task::catch(|| code::encode(value, into)));
+    let (encoded, kept) = for_call(|| task::catch(|| value::encode(value, into)));
     match encoded {
         Ok(Ok(())) => Ok(kept),
         Ok(Err(error)) => Err(not_encoded(error)),

@@ -1,8 +1,8 @@
 //! Calls that go on with the value of another future.
 
-use super::code;
 use super::handle::ProcessPoolHandle;
-use super::job::{JobOf, decode_result};
+use super::pool::job::{JobOf, decode_result};
+use super::wire::code;
 use crate::error::TaskErrorKind;
 use crate::executor::Patience;
 use crate::future::Future;

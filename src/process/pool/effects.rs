@@ -4,16 +4,16 @@
 //! outbox, calls are taken back). When it has been released: what could block, or is code of the
 //! user's, see [`Effects`].
 
-use super::frame::Kind;
 use super::job::{Finished, How, Job};
 use super::line::Line;
-use super::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
-use super::message::CallHead;
-use super::pool::{Cause, Pool};
 use super::serving;
-use super::slots::Ticket;
 use super::state::State;
+use super::{Cause, Pool};
 use crate::error::{BrokenCause, DeathCause, TaskErrorKind};
+use crate::process::machine::{Action, OnWorkerDeath, TaskId, WorkerId};
+use crate::process::page::slots::Ticket;
+use crate::process::wire::frame::Kind;
+use crate::process::wire::message::CallHead;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, MutexGuard, deadline_after};
 use crate::sys::child::Signal;
@@ -29,7 +29,7 @@ const HEARING: Duration = Duration::from_secs(1);
 /// What is to be done when the lock has been released.
 #[derive(Default)]
 #[must_use]
-pub(super) struct Effects {
+pub(crate) struct Effects {
     flush: Vec<Arc<Line>>,
     start: Vec<(WorkerId, usize)>,
     signal: Vec<(Arc<Line>, Signal)>,
@@ -66,17 +66,17 @@ impl Effects {
 
 impl Pool {
     /// Carries out what the bookkeeping has decided.
-    pub(super) fn act(&self, state: MutexGuard<'_, State>) {
+    pub(crate) fn act(&self, state: MutexGuard<'_, State>) {
         self.act_upon(state, Cause::Other);
     }
 
-    pub(super) fn act_upon(&self, state: MutexGuard<'_, State>, cause: Cause) {
+    pub(crate) fn act_upon(&self, state: MutexGuard<'_, State>, cause: Cause) {
         let effects = self.decide_all(state, &cause);
         self.carry_out(effects);
     }
 
     /// Decides what follows from what has happened; it is still to be carried out.
-    pub(super) fn decide_all(&self, mut state: MutexGuard<'_, State>, cause: &Cause) -> Effects {
+    pub(crate) fn decide_all(&self, mut state: MutexGuard<'_, State>, cause: &Cause) -> Effects {
         let mut effects = Effects::default();
         while let Some(action) = state.machine.next_action() {
             self.decide(&mut state, action, cause, &mut effects);
@@ -214,14 +214,14 @@ impl Pool {
     }
 
     /// Leaves the futures that are to be ended to somebody else.
-    pub(super) fn put_off(&self, effects: &mut Effects, into: &mut VecDeque<Finished>) {
+    pub(crate) fn put_off(&self, effects: &mut Effects, into: &mut VecDeque<Finished>) {
         for (mut job, kind) in effects.over.drain(..) {
             self.forget_alarms(&mut job);
             into.push_back(Finished { job, how: How::Failed(kind) });
         }
     }
 
-    pub(super) fn carry_out(&self, mut effects: Effects) {
+    pub(crate) fn carry_out(&self, mut effects: Effects) {
         // First, so that a call that is seen to run takes no room any more.
         if let Some(bound) = &self.bound {
             bound.release(effects.room);

@@ -12,11 +12,11 @@
 //! A length has eight bytes, so that it can be put in when what it is of has been encoded, right behind
 //! it. The greatest lengths, which nothing has, are the other words.
 
-use super::code::{Fault, decode, encode_result};
-use super::machine::Return;
-use super::message::{Panic, Stage};
-use super::payload::{Arrived, Failure, Reader, Source, Window, Writer};
+use super::code::{Fault, encode_result};
+use super::message::{Panic, Return, Stage};
+use super::value::decode;
 use crate::error::TaskPanic;
+use crate::process::payload::{Arrived, Failure, Reader, Source, Window, Writer};
 use crate::sync::Arc;
 use crate::sys::child;
 use crate::task::{self, cancellation_requested};
@@ -30,7 +30,7 @@ const NOT_TRANSFERRED: u64 = u64::MAX - 1;
 const END: u64 = u64::MAX - 2;
 
 /// Puts something of ours behind what is there.
-pub(super) fn put<T: Serialize>(value: &T, into: &mut Writer) {
+pub(crate) fn put<T: Serialize>(value: &T, into: &mut Writer) {
     if let Err(error) = postcard::serialize_with_flavor(value, into) {
         unreachable!("plain data can be encoded: {error}");
     }
@@ -44,7 +44,7 @@ fn put_word(word: u64, into: &mut Writer) {
 
 /// Puts what `encode` puts, with its length before it; or nothing, if that fails.
 #[inline]
-pub(super) fn put_run<E>(
+pub(crate) fn put_run<E>(
     into: &mut Writer,
     encode: impl FnOnce(&mut Writer) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -62,7 +62,7 @@ pub(super) fn put_run<E>(
 }
 
 /// What became of one item of a chunk.
-pub(super) enum ItemOutcome<'a> {
+pub(crate) enum ItemOutcome<'a> {
     Value(&'a [u8]),
     /// There or here.
     Panicked(TaskPanic),
@@ -70,7 +70,7 @@ pub(super) enum ItemOutcome<'a> {
 }
 
 /// Decodes, calls and encodes one item after the other, as long as they are wanted.
-pub(super) fn run<A, R>(
+pub(crate) fn run<A, R>(
     function: fn(A) -> R,
     argument: &Arrived<'_>,
     into: &mut Writer,
@@ -146,7 +146,7 @@ where
 }
 
 /// Reads what came back, and gives each outcome to `take`, which may panic. How long the chunk took.
-pub(super) fn read(
+pub(crate) fn read(
     arrived: &Arrived<'_>,
     take: impl FnMut(ItemOutcome<'_>),
 ) -> Result<Duration, Failure> {

@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 
 /// How many calls can be on their way to one worker.
 #[cfg(not(concurrent_futures_loom))]
-pub(super) const SLOTS: usize = 64;
+pub(crate) const SLOTS: usize = 64;
 /// A model needs no more.
 #[cfg(concurrent_futures_loom)]
-pub(super) const SLOTS: usize = 1;
+pub(crate) const SLOTS: usize = 1;
 
 const SENT: usize = 1;
 const BEGUN: usize = 2;
@@ -37,19 +37,19 @@ const SHIFT: u32 = 2;
 
 /// One call on its way to one worker: its number, which says which slot it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Ticket(pub(super) u32);
+pub(crate) struct Ticket(pub(crate) u32);
 
 impl Ticket {
     /// Comes before the first call.
-    pub(super) const NONE: Ticket = Ticket(0);
+    pub(crate) const NONE: Ticket = Ticket(0);
 
     /// The ticket of the next call. They come round, as two bits of the word are not the number's.
-    pub(super) fn next(self) -> Ticket {
+    pub(crate) fn next(self) -> Ticket {
         Ticket(((self.0 + 1) & Self::MOST).max(1))
     }
 
     /// How many calls later than another one it is, at least.
-    pub(super) fn since(self, other: Ticket) -> usize {
+    pub(crate) fn since(self, other: Ticket) -> usize {
         (self.0.wrapping_sub(other.0) & Self::MOST) as usize
     }
 
@@ -68,14 +68,14 @@ impl Ticket {
 /// a word has some value.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     states: [AtomicUsize; SLOTS],
     stops: [AtomicUsize; SLOTS],
 }
 
 impl Slots {
     #[cfg(test)]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Slots {
             states: std::array::from_fn(|_| AtomicUsize::new(0)),
             stops: std::array::from_fn(|_| AtomicUsize::new(0)),
@@ -83,7 +83,7 @@ impl Slots {
     }
 
     /// The parent is about to send the call.
-    pub(super) fn offer(&self, ticket: Ticket) {
+    pub(crate) fn offer(&self, ticket: Ticket) {
         // ORDERING: release pairs with the acquire in `claim`; the words of an older call in this
         // slot come before.
         self.states[ticket.index()].store(ticket.word(SENT), Ordering::Release);
@@ -91,13 +91,13 @@ impl Slots {
 
     /// The worker is about to begin the call; false if the parent has taken it back.
     #[must_use]
-    pub(super) fn claim(&self, ticket: Ticket) -> bool {
+    pub(crate) fn claim(&self, ticket: Ticket) -> bool {
         self.advance(ticket, BEGUN)
     }
 
     /// The parent wants the call back; false if the worker has begun it.
     #[must_use]
-    pub(super) fn take_back(&self, ticket: Ticket) -> bool {
+    pub(crate) fn take_back(&self, ticket: Ticket) -> bool {
         self.advance(ticket, TAKEN_BACK)
     }
 
@@ -115,19 +115,19 @@ impl Slots {
     }
 
     /// Whether the worker has begun the call.
-    pub(super) fn has_begun(&self, ticket: Ticket) -> bool {
+    pub(crate) fn has_begun(&self, ticket: Ticket) -> bool {
         // ORDERING: acquire pairs with the release of `claim`.
         self.states[ticket.index()].load(Ordering::Acquire) == ticket.word(BEGUN)
     }
 
     /// Asks the call to stop. The word is never zero, as no call has the number zero.
-    pub(super) fn request_stop(&self, ticket: Ticket) {
+    pub(crate) fn request_stop(&self, ticket: Ticket) {
         // ORDERING: release pairs with the acquire in `is_stop_requested`.
         self.stops[ticket.index()].store(ticket.0 as usize, Ordering::Release);
     }
 
     /// Whether the call was asked to stop.
-    pub(super) fn is_stop_requested(&self, ticket: Ticket) -> bool {
+    pub(crate) fn is_stop_requested(&self, ticket: Ticket) -> bool {
         // ORDERING: acquire pairs with the release in `request_stop`.
         self.stops[ticket.index()].load(Ordering::Acquire) == ticket.0 as usize
     }

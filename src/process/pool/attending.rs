@@ -3,7 +3,7 @@
 //! Otherwise three threads take part in a call: the one that waits, the one beside the worker, and the
 //! worker; and the first is woken by the second. One that attends looks for outcomes itself, for the
 //! short time for which a waiting thread does not sleep, and tells the worker that nobody has to be
-//! rung for: see [`outcomes`](super::outcomes).
+//! rung for: see [`outcomes`](crate::process::page::outcomes).
 //!
 //! # What it does with what it finds
 //!
@@ -18,19 +18,19 @@
 //! finds each call in the memory, or its future among those that it is to end. Its own future this thread
 //! ends later, and the pool counts it until then, so as not to be gone before.
 
-use super::frame::{FrameReader, Kind, Violation};
 use super::job::Finished;
 use super::line::Line;
-use super::machine::TaskId;
-use super::pool::{Cause, Pool, Returned};
 use super::serving::{UNKNOWN, done};
+use super::{Cause, Pool, Returned};
 use crate::executor::apart;
+use crate::process::machine::TaskId;
+use crate::process::wire::frame::{FrameReader, Kind, Violation};
 use crate::sync::Arc;
 use crate::task::{self, Attendance, TaskRef};
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-pub(super) struct Attending {
+pub(crate) struct Attending {
     pool: Arc<Pool>,
     line: Arc<Line>,
     awaited: TaskId,
@@ -39,7 +39,7 @@ pub(super) struct Attending {
 
 impl Attending {
     /// None if the task is not likely to come back soon, or somebody attends already.
-    pub(super) fn begin(pool: Arc<Pool>, task: &TaskRef) -> Option<Attending> {
+    pub(crate) fn begin(pool: Arc<Pool>, task: &TaskRef) -> Option<Attending> {
         let awaited = task.address();
         let line = {
             let state = pool.state.lock();

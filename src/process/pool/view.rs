@@ -1,11 +1,11 @@
 //! What can be seen of a pool while it works.
 
-use super::machine::WorkerView;
-use super::pool::Pool;
+use super::Pool;
 use crate::executor::Stats;
+use crate::process::machine::WorkerView;
 
 impl Pool {
-    pub(super) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let state = self.state.lock();
         let mut stats = Stats {
             finished: state.finished,
@@ -25,7 +25,7 @@ impl Pool {
     }
 
     /// What every worker is at.
-    pub(super) fn workers(&self) -> Vec<WorkerInfo> {
+    pub(crate) fn workers(&self) -> Vec<WorkerInfo> {
         let state = self.state.lock();
         let info = |worker: WorkerView| {
             let running = state.running(worker.id, &worker.sent);

@@ -2,31 +2,31 @@
 
 use super::job::Job;
 use super::line::Line;
-use super::machine::{Machine, TaskId, WorkerId};
-use super::slots::Ticket;
 use crate::error::{BrokenCause, Refusal, TaskErrorKind};
+use crate::process::machine::{Machine, TaskId, WorkerId};
+use crate::process::page::slots::Ticket;
 use crate::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The bookkeeping, with the jobs, and what belongs to it.
-pub(super) struct State {
-    pub(super) machine: Machine<Job>,
-    pub(super) lines: FxHashMap<WorkerId, Arc<Line>>,
+pub(crate) struct State {
+    pub(crate) machine: Machine<Job>,
+    pub(crate) lines: FxHashMap<WorkerId, Arc<Line>>,
     /// Workers that are to be ended as soon as they have a process.
-    pub(super) doomed: FxHashSet<WorkerId>,
-    pub(super) broken: Option<BrokenCause>,
+    pub(crate) doomed: FxHashSet<WorkerId>,
+    pub(crate) broken: Option<BrokenCause>,
     /// Why the last process could not be started.
-    pub(super) refused: Option<Arc<std::io::Error>>,
+    pub(crate) refused: Option<Arc<std::io::Error>>,
     /// How many threads have handed their line on, and are still in the callback that they run; or end
     /// the future that they have waited for.
-    pub(super) relieved: usize,
-    pub(super) finished: usize,
-    pub(super) failed: usize,
-    pub(super) cancelled: usize,
+    pub(crate) relieved: usize,
+    pub(crate) finished: usize,
+    pub(crate) failed: usize,
+    pub(crate) cancelled: usize,
 }
 
 impl State {
-    pub(super) fn new(machine: Machine<Job>) -> Self {
+    pub(crate) fn new(machine: Machine<Job>) -> Self {
         State {
             machine,
             lines: FxHashMap::default(),
@@ -41,12 +41,12 @@ impl State {
     }
 
     /// Closed, and nobody is left who could begin, or go on with, anything.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.machine.is_gone() && self.lines.is_empty() && self.relieved == 0
     }
 
     /// Why the pool takes nothing, if it does not.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         if self.machine.is_open() {
             return None;
         }
@@ -54,7 +54,7 @@ impl State {
     }
 
     /// Why nothing can run a task any more.
-    pub(super) fn why_given_up(&self) -> TaskErrorKind {
+    pub(crate) fn why_given_up(&self) -> TaskErrorKind {
         let refusal = match (&self.broken, &self.refused) {
             (Some(cause), _) => return TaskErrorKind::Broken(cause.clone()),
             (None, Some(error)) => Refusal::NoWorker(Arc::clone(error)),
@@ -63,7 +63,7 @@ impl State {
         TaskErrorKind::Refused(refusal)
     }
 
-    pub(super) fn count(&mut self, kind: &TaskErrorKind) {
+    pub(crate) fn count(&mut self, kind: &TaskErrorKind) {
         match kind {
             TaskErrorKind::Cancelled => self.cancelled += 1,
             _ => self.failed += 1,
@@ -71,7 +71,7 @@ impl State {
     }
 
     /// The task that a worker is at.
-    pub(super) fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
+    pub(crate) fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
         let line = self.lines.get(&worker)?;
         sent.iter().find(|(ticket, _)| line.page.slots().has_begun(*ticket)).map(|(_, task)| *task)
     }

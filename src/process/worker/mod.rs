@@ -1,25 +1,25 @@
 //! The worker: what this executable is when it was started by a pool.
 //!
-//! It takes calls out of its [`inbox`](super::inbox), claims each before it begins it (see
-//! [`slots`](super::slots)), and puts its outcome into the memory that it shares with its parent, or
+//! It takes calls out of its [`inbox`](crate::process::page::inbox), claims each before it begins it (see
+//! [`slots`](crate::process::page::slots)), and puts its outcome into the memory that it shares with its parent, or
 //! sends it, before it claims the next, so that a death costs one call and no other. A thread beside it
 //! watches for the end of the parent, and then ends the whole process group.
 
-use super::bootstrap::Mark;
-use super::code::{self, Fault};
-use super::frame::{FrameReader, Kind, header};
-use super::loans::LOANS;
-use super::machine::Return;
-use super::message::{
-    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Stage, cut,
-    put_message, read_message,
+pub(crate) mod bootstrap;
+
+use crate::process::own::{self, Mark};
+use crate::process::page::Page;
+use crate::process::page::loans::LOANS;
+use crate::process::page::outcomes::LONG;
+use crate::process::page::slots::Ticket;
+use crate::process::payload::{Arrived, Opened, Parcel, Place, Store, Where, Writer};
+use crate::process::shared;
+use crate::process::wire::code::{self, Fault};
+use crate::process::wire::frame::{FrameReader, Kind, header};
+use crate::process::wire::message::{
+    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Return, Stage,
+    cut, put_message, read_message,
 };
-use super::outcomes::LONG;
-use super::page::Page;
-use super::payload::{Arrived, Opened, Parcel, Place, Store, Where, Writer};
-use super::shared;
-use super::slots::Ticket;
-use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Spin};
 use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
 use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
@@ -37,40 +37,8 @@ const CANNOT_GO_ON: i32 = 70;
 /// How long a worker without calls keeps the shared memory that earlier ones have brought.
 const KEEP_SHARED: Duration = Duration::from_millis(100);
 
-/// How many pools stand above this process, and how many may.
-static DEPTH: AtomicUsize = AtomicUsize::new(0);
-static MAX_DEPTH: AtomicUsize = AtomicUsize::new(usize::MAX);
-/// One more than the worker's index; zero in an ordinary process.
-static INDEX: AtomicUsize = AtomicUsize::new(0);
-
-/// How many pools stand above this process, and how many may if one of them has said so.
-pub(super) fn depth() -> (usize, usize) {
-    // ORDERING: relaxed; written before the first task begins, by the thread that runs it or starts
-    // whoever reads this.
-    (DEPTH.load(Ordering::Relaxed), MAX_DEPTH.load(Ordering::Relaxed))
-}
-
-/// The index of the worker process that this code runs in; `None` if it is no worker.
-///
-/// Indices count from zero up to `max_workers`; a worker that replaces another gets its index.
-///
-/// # Examples
-///
-/// ```
-/// use concurrent_futures::{ProcessPoolExecutor, worker_index};
-///
-/// let executor = ProcessPoolExecutor::new(1)?;
-/// assert_eq!(executor.submit(|()| worker_index(), ()).result()?, Some(0));
-/// assert_eq!(worker_index(), None);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn worker_index() -> Option<usize> {
-    // ORDERING: relaxed, as in `depth`.
-    INDEX.load(Ordering::Relaxed).checked_sub(1)
-}
-
 /// Is a worker until its end.
-pub(super) fn main(mark: Mark) -> ! {
+pub(crate) fn main(mark: Mark) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
     child::mind_copies();
@@ -135,12 +103,7 @@ impl Worker {
             }
         };
         fault!(Configured);
-        // ORDERING: relaxed; see `depth`.
-        DEPTH.store(configure.depth, Ordering::Relaxed);
-        // ORDERING: relaxed; see `depth`.
-        MAX_DEPTH.store(configure.max_depth, Ordering::Relaxed);
-        // ORDERING: relaxed; see `depth`.
-        INDEX.store(configure.index + 1, Ordering::Relaxed);
+        own::become_worker(configure.index, configure.depth, configure.max_depth);
         sys::set_processors(configure.processors);
         task::install_hook();
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });

@@ -1,9 +1,9 @@
 //! What is to happen at a given time: to a task that has not begun or not ended by then, and to a worker that
 //! is not up.
 
+use super::Pool;
 use super::job::Job;
 use super::line::Line;
-use super::pool::Pool;
 use crate::error::TaskErrorKind;
 use crate::executor::{apart, expire};
 use crate::sync::{Alarm, Arc, deadline_after, trap};
@@ -13,7 +13,7 @@ use std::time::Duration;
 impl Pool {
     /// Sees that the task fails in time if it has to begin within some time and does not, and that the
     /// time can be minded for which it may run.
-    pub(super) fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
+    pub(crate) fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
         if job.timeout().is_some() {
             self.timer.start()?;
         }
@@ -59,7 +59,7 @@ impl Pool {
     }
 
     /// Sees that the task is stopped in time if it may run only so long.
-    pub(super) fn watch_end(&self, job: &Job) -> Option<Alarm> {
+    pub(crate) fn watch_end(&self, job: &Job) -> Option<Alarm> {
         let at = job.timeout().and_then(deadline_after)?;
         let (pool, task) = (self.this.clone(), job.task().clone());
         let alarm = self.timer.set(at, move || {
@@ -72,7 +72,7 @@ impl Pool {
     }
 
     /// Sees that a process is ended that is not up within the time for that.
-    pub(super) fn watch_start(&self, line: &Arc<Line>) -> Option<Alarm> {
+    pub(crate) fn watch_start(&self, line: &Arc<Line>) -> Option<Alarm> {
         let limit = self.settings.start_timeout;
         let (pool, line) = (self.this.clone(), Arc::downgrade(line));
         let alarm = self.timer.set(deadline_after(limit)?, move || {
@@ -83,13 +83,13 @@ impl Pool {
         alarm.ok()
     }
 
-    pub(super) fn forget_alarm(&self, alarm: Option<Alarm>) {
+    pub(crate) fn forget_alarm(&self, alarm: Option<Alarm>) {
         if let Some(alarm) = alarm {
             self.timer.cancel(alarm);
         }
     }
 
-    pub(super) fn forget_alarms(&self, job: &mut Job) {
+    pub(crate) fn forget_alarms(&self, job: &mut Job) {
         job.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
     }
 }

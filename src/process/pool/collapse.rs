@@ -6,8 +6,8 @@
 //! and all processes are killed. Other lines find their workers dead, and end as ever. Nobody waits for what
 //! the thread would have done.
 
+use super::Pool;
 use super::line::Line;
-use super::pool::Pool;
 use super::state::State;
 use crate::error::{BrokenCause, TaskErrorKind, TaskPanic};
 use crate::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 impl Pool {
     /// Gives up everything, because a thread of the pool's own has panicked.
-    pub(super) fn collapse(&self, panic: TaskPanic) {
+    pub(crate) fn collapse(&self, panic: TaskPanic) {
         let panic = task::panicked(task::told(panic));
         let cause = BrokenCause::new(BrokenCause::OWN_PANIC, panic);
         let (jobs, lines, cause) = {
@@ -44,7 +44,7 @@ impl Pool {
     }
 
     /// Does what is left to do for a line whose thread has panicked, on that thread.
-    pub(super) fn clean_up_after(self: &Arc<Self>, line: &Arc<Line>, turn: usize) {
+    pub(crate) fn clean_up_after(self: &Arc<Self>, line: &Arc<Line>, turn: usize) {
         if line.turn() != turn {
             // Somebody else serves it.
             let mut state = self.state.lock();

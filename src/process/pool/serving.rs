@@ -6,19 +6,19 @@
 //! back. Everything that the two share is in the [`Line`]; of all threads that ever served it, the
 //! one with the latest turn does.
 
-use super::bootstrap::{Mark, VARIABLE};
-use super::frame::{FrameReader, Kind, Violation};
 use super::job::{Lent, Reply};
 use super::line::{Heard, Line};
-use super::machine::WorkerId;
-use super::message::{
+use super::{Pool, Returned};
+use crate::error::{BrokenCause, TaskPanic};
+use crate::process::machine::WorkerId;
+use crate::process::own::{Mark, VARIABLE};
+use crate::process::page::Page;
+use crate::process::page::outcomes::{FIRST_LOOK, SILENCE};
+use crate::process::payload::{Arrived, Place, Where};
+use crate::process::wire::frame::{FrameReader, Kind, Violation};
+use crate::process::wire::message::{
     Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, read_message,
 };
-use super::outcomes::{FIRST_LOOK, SILENCE};
-use super::page::Page;
-use super::payload::{Arrived, Place, Where};
-use super::pool::{Pool, Returned};
-use crate::error::{BrokenCause, TaskPanic};
 use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
@@ -36,12 +36,12 @@ thread_local! {
 }
 
 /// Whether this thread is the line's own.
-pub(super) fn is_serving(line: &Arc<Line>) -> bool {
+pub(crate) fn is_serving(line: &Arc<Line>) -> bool {
     SERVED.try_with(Cell::get) == Ok(Arc::as_ptr(line).addr())
 }
 
 /// Starts a worker and serves it until its end.
-pub(super) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
+pub(crate) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
     // Runs code of the user's, which may panic.
     match task::catch(|| start(pool, worker, index)) {
         Ok(Ok(line)) => {
@@ -300,7 +300,7 @@ fn receive_all(
     Ok(())
 }
 
-pub(super) const UNKNOWN: Violation = Violation::Nonsense("news of a call that it was not sent");
+pub(crate) const UNKNOWN: Violation = Violation::Nonsense("news of a call that it was not sent");
 
 fn book(pool: &Pool, line: &Line, returned: &mut Vec<Returned>) -> Result<(), Violation> {
     if returned.is_empty() || pool.returned(line, std::mem::take(returned)) {
@@ -366,7 +366,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
 }
 
 /// A call that has come back; none if its worker was killed before its result could be had.
-pub(super) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
+pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
     let begin = body.len() - result.len();
     let reply = Reply::Body(body, begin);

@@ -1,13 +1,13 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
-use super::code;
-use super::message::{Code, Outcome, Panic};
-use super::page::Page;
-use super::payload::{Arrived, Payload};
-use super::shared::Kept;
 use crate::error::{
     BrokenCause, TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage,
 };
+use crate::process::page::Page;
+use crate::process::payload::{Arrived, Payload};
+use crate::process::shared::Kept;
+use crate::process::wire::message::{Code, Outcome, Panic};
+use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
 use crate::task::{self, Producer, TaskRef};
 use serde::de::DeserializeOwned;
@@ -15,29 +15,29 @@ use std::time::Duration;
 
 /// A call that can be sent, any number of times.
 #[derive(Clone)]
-pub(super) struct Call {
-    pub(super) code: Code,
-    pub(super) argument: Payload,
-    pub(super) context: Option<(Code, Arc<[u8]>)>,
+pub(crate) struct Call {
+    pub(crate) code: Code,
+    pub(crate) argument: Payload,
+    pub(crate) context: Option<(Code, Arc<[u8]>)>,
     /// What argument and context refer to, which has to stay until the task is over.
-    pub(super) kept: Kept,
+    pub(crate) kept: Kept,
 }
 
 /// A task, with what becomes of its outcome.
-pub(super) type Job = Box<JobOf<dyn Sink>>;
+pub(crate) type Job = Box<JobOf<dyn Sink>>;
 
-pub(super) struct JobOf<S: ?Sized> {
-    pub(super) call: Call,
+pub(crate) struct JobOf<S: ?Sized> {
+    pub(crate) call: Call,
     /// It counts in the bound of the queue.
-    pub(super) has_room: bool,
+    pub(crate) has_room: bool,
     /// The parent knows that it has begun.
-    pub(super) has_begun: bool,
-    pub(super) alarms: Vec<Alarm>,
+    pub(crate) has_begun: bool,
+    pub(crate) alarms: Vec<Alarm>,
     sink: S,
 }
 
 impl JobOf<dyn Sink> {
-    pub(super) fn boxed<R, D>(call: Call, producer: Producer<R>, decode: D) -> Job
+    pub(crate) fn boxed<R, D>(call: Call, producer: Producer<R>, decode: D) -> Job
     where
         R: Send + 'static,
         D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
@@ -46,32 +46,32 @@ impl JobOf<dyn Sink> {
         Box::new(JobOf { call, has_room: false, has_begun: false, alarms: Vec::new(), sink })
     }
 
-    pub(super) fn task(&self) -> &TaskRef {
+    pub(crate) fn task(&self) -> &TaskRef {
         self.sink.task()
     }
 
     /// How long it may run.
-    pub(super) fn timeout(&self) -> Option<Duration> {
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         self.task().extras()?.timeout
     }
 
     /// Whether its worker has to say when it begins.
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.timeout().is_some() || !self.alarms.is_empty()
     }
 
     /// How long it may wait until it begins.
-    pub(super) fn begin_within(&self) -> Option<Duration> {
+    pub(crate) fn begin_within(&self) -> Option<Duration> {
         self.task().extras()?.begin_within
     }
 
     /// The task is running from now on, and cannot be cancelled any more; false if it is over.
-    pub(super) fn begin(&mut self) -> bool {
+    pub(crate) fn begin(&mut self) -> bool {
         std::mem::replace(&mut self.has_begun, true) || self.sink.begin()
     }
 
     /// Ends the task with what came back from the worker. Runs code of the user's.
-    pub(super) fn conclude(&mut self, outcome: Outcome, result: &Arrived<'_>) {
+    pub(crate) fn conclude(&mut self, outcome: Outcome, result: &Arrived<'_>) {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
@@ -85,24 +85,24 @@ impl JobOf<dyn Sink> {
     }
 
     /// Ends the task with an error. Runs code of the user's.
-    pub(super) fn fail(&mut self, kind: TaskErrorKind) {
+    pub(crate) fn fail(&mut self, kind: TaskErrorKind) {
         let error = self.task().error(kind);
         self.sink.conclude(Err(error));
     }
 }
 
 /// What stands behind a worker's word that a call is done.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// The body of its frame, in which the result begins there.
     Body(Vec<u8>, usize),
     Lent(Lent),
 }
 
 /// An outcome in memory of its worker, who may write there again when this is dropped.
-pub(super) struct Lent {
-    pub(super) arrived: Arrived<'static>,
-    pub(super) number: u32,
-    pub(super) page: Arc<Page>,
+pub(crate) struct Lent {
+    pub(crate) arrived: Arrived<'static>,
+    pub(crate) number: u32,
+    pub(crate) page: Arc<Page>,
 }
 
 impl Drop for Lent {
@@ -112,19 +112,19 @@ impl Drop for Lent {
 }
 
 /// A job that is over, and whose future is still to be told.
-pub(super) struct Finished {
-    pub(super) job: Job,
-    pub(super) how: How,
+pub(crate) struct Finished {
+    pub(crate) job: Job,
+    pub(crate) how: How,
 }
 
-pub(super) enum How {
+pub(crate) enum How {
     Returned(Outcome, Reply),
     Failed(TaskErrorKind),
 }
 
 impl Finished {
     /// Ends the future. Runs code of the user's.
-    pub(super) fn conclude(mut self) {
+    pub(crate) fn conclude(mut self) {
         match self.how {
             How::Returned(outcome, Reply::Body(body, begin)) => {
                 self.job.conclude(outcome, &Arrived::Here(&body[begin..]));
@@ -144,7 +144,7 @@ impl From<Panic> for TaskPanic {
 }
 
 /// Where an outcome goes.
-pub(super) trait Sink: Send {
+pub(crate) trait Sink: Send {
     fn task(&self) -> &TaskRef;
     /// False if that cannot be.
     fn begin(&mut self) -> bool;
@@ -196,8 +196,8 @@ impl<R, D> Drop for Typed<R, D> {
 }
 
 /// Decodes the result of a plain call.
-pub(super) fn decode_result<R: DeserializeOwned>(
+pub(crate) fn decode_result<R: DeserializeOwned>(
     arrived: &Arrived<'_>,
 ) -> Result<R, TransferError> {
-    code::receive(arrived).map_err(|error| TransferError::new(TransferStage::DecodeResult, error))
+    value::receive(arrived).map_err(|error| TransferError::new(TransferStage::DecodeResult, error))
 }

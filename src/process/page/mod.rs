@@ -1,9 +1,20 @@
 //! The memory that a worker shares with its parent.
+//!
+//! It holds who begins which call ([`slots`]), the calls themselves ([`inbox`]), short outcomes
+//! ([`outcomes`]), the last two each in a [`ring`], and whose turn it is with the memory of a large
+//! outcome ([`loans`]). All of it is argued for two processes of which one may die at any place, or
+//! write what it likes.
 
-use super::inbox::Inbox;
-use super::loans::Loans;
-use super::outcomes::Outcomes;
-use super::slots::Slots;
+pub(crate) mod inbox;
+pub(crate) mod loans;
+pub(crate) mod outcomes;
+mod ring;
+pub(crate) mod slots;
+
+use self::inbox::Inbox;
+use self::loans::Loans;
+use self::outcomes::Outcomes;
+use self::slots::Slots;
 use crate::sys::{Mapping, MemoryFile};
 use std::io;
 use std::mem::size_of;
@@ -18,21 +29,21 @@ struct Shared {
 }
 
 /// Mapped memory with the [`Slots`], the [`Loans`], the [`Outcomes`] and the [`Inbox`] of one worker.
-pub(super) struct Page {
+pub(crate) struct Page {
     mapping: Mapping,
     file: MemoryFile,
 }
 
 impl Page {
     /// A new page, of zeros: no call is on its way.
-    pub(super) fn new() -> io::Result<Page> {
+    pub(crate) fn new() -> io::Result<Page> {
         let file = MemoryFile::create("worker-page", size_of::<Shared>())?;
         let mapping = file.map()?;
         Ok(Page { mapping, file })
     }
 
     /// The page that another process has under this descriptor.
-    pub(super) fn of_process(process: u32, number: i32) -> io::Result<Page> {
+    pub(crate) fn of_process(process: u32, number: i32) -> io::Result<Page> {
         let file = MemoryFile::of_process(process, number)?;
         let mapping = file.map()?;
         if mapping.len() < size_of::<Shared>() {
@@ -42,7 +53,7 @@ impl Page {
     }
 
     /// The descriptor's number in this process.
-    pub(super) fn number(&self) -> i32 {
+    pub(crate) fn number(&self) -> i32 {
         self.file.number()
     }
 
@@ -52,19 +63,19 @@ impl Page {
         unsafe { self.mapping.start().cast::<Shared>().as_ref() }
     }
 
-    pub(super) fn slots(&self) -> &Slots {
+    pub(crate) fn slots(&self) -> &Slots {
         &self.shared().slots
     }
 
-    pub(super) fn loans(&self) -> &Loans {
+    pub(crate) fn loans(&self) -> &Loans {
         &self.shared().loans
     }
 
-    pub(super) fn outcomes(&self) -> &Outcomes {
+    pub(crate) fn outcomes(&self) -> &Outcomes {
         &self.shared().outcomes
     }
 
-    pub(super) fn inbox(&self) -> &Inbox {
+    pub(crate) fn inbox(&self) -> &Inbox {
         &self.shared().inbox
     }
 }

@@ -38,18 +38,18 @@ use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 /// After a call of this length a worker rings at once.
-pub(super) const LONG: Duration = Duration::from_millis(5);
+pub(crate) const LONG: Duration = Duration::from_millis(5);
 
 /// The parent looks this time after it has heard something.
-pub(super) const FIRST_LOOK: Duration = Duration::from_millis(2);
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(2);
 
 /// After this time without a word, what lies ready behind a worker's call is taken back.
-pub(super) const SILENCE: Duration = Duration::from_millis(20);
+pub(crate) const SILENCE: Duration = Duration::from_millis(20);
 
 /// Outcomes on their way to the parent, as they lie in shared memory. All zeros is none.
 #[derive(Debug)]
 #[repr(C, align(128))]
-pub(super) struct Outcomes {
+pub(crate) struct Outcomes {
     /// Not zero while a thread of the parent looks all the time.
     attended: AtomicUsize,
     ring: Ring,
@@ -57,18 +57,18 @@ pub(super) struct Outcomes {
 
 impl Outcomes {
     #[cfg(concurrent_futures_loom)]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Outcomes { attended: AtomicUsize::new(0), ring: Ring::new() }
     }
 
     /// Puts a frame in, given in two parts; false if there is no room. For the worker only.
     #[must_use]
-    pub(super) fn put(&self, head: &[u8], rest: &[u8]) -> bool {
+    pub(crate) fn put(&self, head: &[u8], rest: &[u8]) -> bool {
         self.ring.put(head, rest)
     }
 
     /// Whether somebody will find what was put in before. For the worker only.
-    pub(super) fn is_attended(&self) -> bool {
+    pub(crate) fn is_attended(&self) -> bool {
         // ORDERING: sequentially consistent; pairs with the fence in `leave`.
         fence(Ordering::SeqCst);
         // ORDERING: relaxed; the fence orders it, see the head of this file.
@@ -76,13 +76,13 @@ impl Outcomes {
     }
 
     /// From now on this thread looks all the time, until it [leaves](Outcomes::leave).
-    pub(super) fn attend(&self) {
+    pub(crate) fn attend(&self) {
         // ORDERING: relaxed; at worst the worker rings in vain.
         self.attended.store(1, Ordering::Relaxed);
     }
 
     /// This thread looks once more from here on, and then no longer.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         // ORDERING: relaxed; the fence orders it, see the head of this file.
         self.attended.store(0, Ordering::Relaxed);
         // ORDERING: sequentially consistent; pairs with the fence in `is_attended`.
@@ -90,12 +90,12 @@ impl Outcomes {
     }
 
     /// How many bytes have come. For the parent only.
-    pub(super) fn len(&self) -> Result<usize, Overfull> {
+    pub(crate) fn len(&self) -> Result<usize, Overfull> {
         self.ring.len()
     }
 
     /// Takes out what has come, as far as it fits. For the parent only.
-    pub(super) fn take(&self, into: &mut [u8]) -> Result<usize, Overfull> {
+    pub(crate) fn take(&self, into: &mut [u8]) -> Result<usize, Overfull> {
         self.ring.take(into)
     }
 }

@@ -12,14 +12,14 @@ use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(not(concurrent_futures_loom))]
-pub(super) const CAPACITY: usize = 64 << 10;
+pub(crate) const CAPACITY: usize = 64 << 10;
 /// Small enough for the model to come round.
 #[cfg(concurrent_futures_loom)]
-pub(super) const CAPACITY: usize = 4;
+pub(crate) const CAPACITY: usize = 4;
 
 /// There is more in the ring than it holds: the other side has lost its mind.
 #[derive(Debug)]
-pub(super) struct Overfull;
+pub(crate) struct Overfull;
 
 /// A counter that does not share a cache line with the other.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Counter(AtomicUsize);
 /// The ring, as it lies in shared memory. All zeros is an empty one.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Ring {
+pub(crate) struct Ring {
     put: Counter,
     taken: Counter,
     bytes: [UnsafeCell<u8>; CAPACITY],
@@ -43,7 +43,7 @@ unsafe impl Sync for Ring {}
 
 impl Ring {
     #[cfg(test)]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Ring {
             put: Counter(AtomicUsize::new(0)),
             taken: Counter(AtomicUsize::new(0)),
@@ -53,7 +53,7 @@ impl Ring {
 
     /// Puts a frame in, given in two parts; false if there is no room. For the worker only.
     #[must_use]
-    pub(super) fn put(&self, head: &[u8], rest: &[u8]) -> bool {
+    pub(crate) fn put(&self, head: &[u8], rest: &[u8]) -> bool {
         // ORDERING: relaxed; only this side writes it.
         let put = self.put.0.load(Ordering::Relaxed);
         // ORDERING: acquire pairs with the release in `take`: those bytes have been copied.
@@ -70,7 +70,7 @@ impl Ring {
     }
 
     /// Puts in as many of the bytes as there is room for. For the side that puts only.
-    pub(super) fn put_some(&self, bytes: &[u8]) -> usize {
+    pub(crate) fn put_some(&self, bytes: &[u8]) -> usize {
         // ORDERING: relaxed; only this side writes it.
         let put = self.put.0.load(Ordering::Relaxed);
         // ORDERING: acquire pairs with the release in `take`: those bytes have been copied.
@@ -104,7 +104,7 @@ impl Ring {
     }
 
     /// How many bytes are in. For the side that takes only.
-    pub(super) fn len(&self) -> Result<usize, Overfull> {
+    pub(crate) fn len(&self) -> Result<usize, Overfull> {
         // ORDERING: relaxed; only this side writes it.
         let taken = self.taken.0.load(Ordering::Relaxed);
         // ORDERING: acquire pairs with the release in `put`: the bytes are there.
@@ -113,7 +113,7 @@ impl Ring {
     }
 
     /// Takes out what is in, as far as it fits. For the side that takes only.
-    pub(super) fn take(&self, into: &mut [u8]) -> Result<usize, Overfull> {
+    pub(crate) fn take(&self, into: &mut [u8]) -> Result<usize, Overfull> {
         let count = self.len()?.min(into.len());
         if count == 0 {
             return Ok(0);

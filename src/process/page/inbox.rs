@@ -46,7 +46,7 @@ struct Apart<T>(T);
 /// What is on its way to one worker, as it lies in shared memory. All zeros is an empty one.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     sleep: Apart<Futex>,
     /// Not zero if the parent wants to be told that there is room.
     wants_room: Apart<AtomicUsize>,
@@ -55,7 +55,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     #[cfg(concurrent_futures_loom)]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Inbox {
             sleep: Apart(Futex::new(AWAKE)),
             wants_room: Apart(AtomicUsize::new(0)),
@@ -65,7 +65,7 @@ impl Inbox {
 
     /// Puts in as much as there is room for. If that is not all, the worker rings when it has made
     /// room. For the parent only, which [wakes](Inbox::wake) the worker afterwards.
-    pub(super) fn put(&self, bytes: &[u8]) -> usize {
+    pub(crate) fn put(&self, bytes: &[u8]) -> usize {
         let count = self.ring.put_some(bytes);
         if count == bytes.len() {
             return count;
@@ -78,7 +78,7 @@ impl Inbox {
     }
 
     /// Wakes the worker, if it sleeps, for what was put in. For the parent only.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // ORDERING: sequentially consistent; pairs with the fence in `sleep`.
         fence(Ordering::SeqCst);
         // ORDERING: relaxed, both; the fence orders them, see the head of this file.
@@ -91,7 +91,7 @@ impl Inbox {
 
     /// Takes out as much as there is, and as fits. For the worker only. How much that was, and whether
     /// the parent is to be told that there is room.
-    pub(super) fn take(&self, into: &mut [u8]) -> Result<(usize, bool), Overfull> {
+    pub(crate) fn take(&self, into: &mut [u8]) -> Result<(usize, bool), Overfull> {
         let count = self.ring.take(into)?;
         if count == 0 {
             return Ok((0, false));
@@ -107,13 +107,13 @@ impl Inbox {
     }
 
     /// Whether there is nothing to take.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self.ring.len(), Ok(0))
     }
 
     /// Blocks until there is something to take, or the time is up; may also return for no reason. For
     /// the worker only.
-    pub(super) fn sleep(&self, limit: Option<Duration>) {
+    pub(crate) fn sleep(&self, limit: Option<Duration>) {
         // ORDERING: relaxed; the fence orders it, see the head of this file.
         self.sleep.0.store(ASLEEP, Ordering::Relaxed);
         // ORDERING: sequentially consistent; pairs with the fence in `wake`.

@@ -17,7 +17,7 @@
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many outcomes may lie with the parent at once: one that it decodes, and the next.
-pub(super) const LOANS: usize = 2;
+pub(crate) const LOANS: usize = 2;
 
 const FREE: usize = 0;
 const LENT: usize = 1;
@@ -25,11 +25,11 @@ const LENT: usize = 1;
 /// The shared words. All zeros: everything is free.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Loans([AtomicUsize; LOANS]);
+pub(crate) struct Loans([AtomicUsize; LOANS]);
 
 impl Loans {
     #[cfg(all(test, concurrent_futures_loom))]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Loans(std::array::from_fn(|_| AtomicUsize::new(FREE)))
     }
 
@@ -38,7 +38,7 @@ impl Loans {
     }
 
     /// For the worker, before it tells the parent.
-    pub(super) fn lend(&self, number: u32) {
+    pub(crate) fn lend(&self, number: u32) {
         if let Some(word) = self.word(number) {
             // ORDERING: relaxed; the parent learns of it by the frame that follows.
             word.store(LENT, Ordering::Relaxed);
@@ -46,14 +46,14 @@ impl Loans {
     }
 
     /// For the worker: whether the parent may still read.
-    pub(super) fn is_lent(&self, number: u32) -> bool {
+    pub(crate) fn is_lent(&self, number: u32) -> bool {
         // ORDERING: acquire pairs with the release in `give_back`: what the parent has read comes
         // before what is written next.
         self.word(number).is_some_and(|word| word.load(Ordering::Acquire) != FREE)
     }
 
     /// For the parent: it will read no more.
-    pub(super) fn give_back(&self, number: u32) {
+    pub(crate) fn give_back(&self, number: u32) {
         if let Some(word) = self.word(number) {
             // ORDERING: release pairs with the acquire in `is_lent`.
             word.store(FREE, Ordering::Release);

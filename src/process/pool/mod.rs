@@ -2,19 +2,30 @@
 //!
 //! One lock guards the [`State`]. What follows from an event is decided under the lock, and whatever
 //! could block, or is code of the user's, is done after it has been released: see
-//! [`effects`](super::effects).
+//! [`effects`].
 
-use super::attending::Attending;
-use super::job::{Finished, How, Job, Reply};
-use super::line::Line;
-use super::machine::{Machine, Return, Rules, TaskId, Verdict, WorkerId};
-use super::message::{DoneHead, Outcome};
-use super::payload::{KEEP, Store};
-use super::settings::Settings;
-use super::slots::Ticket;
-use super::state::State;
+mod attending;
+mod collapse;
+mod effects;
+pub(crate) mod job;
+mod limits;
+mod line;
+mod serving;
+pub(crate) mod settings;
+mod state;
+pub(crate) mod view;
+
+use self::attending::Attending;
+use self::job::{Finished, How, Job, Reply};
+use self::line::Line;
+use self::settings::Settings;
+use self::state::State;
 use crate::error::{BrokenCause, Refusal, WorkerDeath};
 use crate::executor::{Admission, Bound, Patience, timer_of};
+use crate::process::machine::{Machine, Rules, TaskId, Verdict, WorkerId};
+use crate::process::page::slots::Ticket;
+use crate::process::payload::{KEEP, Store};
+use crate::process::wire::message::{DoneHead, Outcome, Return};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
@@ -23,30 +34,30 @@ use crate::task::{self, Advice, Blocking, Owner, OwnerId, TaskRef};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-pub(super) struct Pool {
-    pub(super) id: OwnerId,
-    pub(super) settings: Settings,
-    pub(super) state: Mutex<State>,
-    pub(super) gone: Condvar,
-    pub(super) bound: Option<Bound>,
-    pub(super) timer: Timer,
+pub(crate) struct Pool {
+    pub(crate) id: OwnerId,
+    pub(crate) settings: Settings,
+    pub(crate) state: Mutex<State>,
+    pub(crate) gone: Condvar,
+    pub(crate) bound: Option<Bound>,
+    pub(crate) timer: Timer,
     /// The memory for large arguments.
-    pub(super) values: Arc<Store>,
+    pub(crate) values: Arc<Store>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by whoever joins threads.
     joining: Mutex<()>,
     begun_at: Instant,
-    pub(super) this: Weak<Pool>,
+    pub(crate) this: Weak<Pool>,
 }
 
 /// A call that has come back from its worker.
-pub(super) struct Returned {
-    pub(super) head: DoneHead,
-    pub(super) reply: Reply,
+pub(crate) struct Returned {
+    pub(crate) head: DoneHead,
+    pub(crate) reply: Reply,
 }
 
 /// What has happened that decisions refer to.
-pub(super) enum Cause {
+pub(crate) enum Cause {
     /// A worker has died, and had been able to take calls or not.
     Death {
         death: WorkerDeath,
@@ -56,16 +67,16 @@ pub(super) enum Cause {
 }
 
 /// A job that was not taken.
-pub(super) struct Refused {
-    pub(super) refusal: Refusal,
-    pub(super) job: Job,
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) job: Job,
 }
 
 /// How a job is to be treated while it waits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    pub(super) priority: i32,
-    pub(super) retries: u32,
+pub(crate) struct Terms {
+    pub(crate) priority: i32,
+    pub(crate) retries: u32,
 }
 
 /// How many large arguments may be on their way, so that descriptors are left for others.
@@ -75,7 +86,7 @@ const MOST_VALUES: usize = 128;
 const SPARE_VALUES: usize = 2;
 
 impl Pool {
-    pub(super) fn new(settings: Settings) -> Arc<Pool> {
+    pub(crate) fn new(settings: Settings) -> Arc<Pool> {
         let rules = Rules {
             order: settings.order,
             start_all: settings.start_all,
@@ -103,7 +114,7 @@ impl Pool {
     // ---- in ---------------------------------------------------------------------------------
 
     /// Takes a job, or gives it back with the reason.
-    pub(super) fn submit(
+    pub(crate) fn submit(
         &self,
         mut job: Job,
         terms: Terms,
@@ -178,12 +189,12 @@ impl Pool {
     }
 
     /// Why the pool takes nothing, if it does not.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.state.lock().refusal()
     }
 
     /// The job does not wait in the queue any more.
-    pub(super) fn release(&self, job: &Job) {
+    pub(crate) fn release(&self, job: &Job) {
         if job.has_room
             && let Some(bound) = &self.bound
         {
@@ -192,7 +203,7 @@ impl Pool {
     }
 
     /// Sees that the memory for large arguments goes back when it has not been used for long.
-    pub(super) fn mind_values(&self) {
+    pub(crate) fn mind_values(&self) {
         if self.values.wants_to_be_minded() {
             mind_values(self.this.clone(), &self.timer, KEEP);
         }
@@ -201,7 +212,7 @@ impl Pool {
     // ---- events from workers ----------------------------------------------------------------
 
     /// The process of a worker has been started. One that is not wanted any more is killed.
-    pub(super) fn connected(&self, line: &Arc<Line>) {
+    pub(crate) fn connected(&self, line: &Arc<Line>) {
         let mut state = self.state.lock();
         state.lines.insert(line.worker, Arc::clone(line));
         if state.doomed.remove(&line.worker) {
@@ -211,7 +222,7 @@ impl Pool {
     }
 
     /// No process could be started.
-    pub(super) fn refused(&self, worker: WorkerId, error: std::io::Error) {
+    pub(crate) fn refused(&self, worker: WorkerId, error: std::io::Error) {
         let mut state = self.state.lock();
         state.refused = Some(Arc::new(error));
         state.doomed.remove(&worker);
@@ -220,26 +231,26 @@ impl Pool {
     }
 
     /// A worker can take calls.
-    pub(super) fn ready(&self, worker: WorkerId) {
+    pub(crate) fn ready(&self, worker: WorkerId) {
         let mut state = self.state.lock();
         state.machine.started(worker);
         self.act(state);
     }
 
     /// Whether, as far as is known, the worker has a call behind another.
-    pub(super) fn has_calls_ahead(&self, worker: WorkerId) -> bool {
+    pub(crate) fn has_calls_ahead(&self, worker: WorkerId) -> bool {
         self.state.lock().machine.has_ahead(worker)
     }
 
     /// Nothing has been heard of a worker for long.
-    pub(super) fn silent(&self, worker: WorkerId) {
+    pub(crate) fn silent(&self, worker: WorkerId) {
         let mut state = self.state.lock();
         state.machine.fell_silent(worker);
         self.act(state);
     }
 
     /// The pool cannot go on.
-    pub(super) fn break_down(&self, cause: BrokenCause) {
+    pub(crate) fn break_down(&self, cause: BrokenCause) {
         let mut state = self.state.lock();
         state.broken.get_or_insert(cause);
         state.machine.break_down(false);
@@ -250,7 +261,7 @@ impl Pool {
     }
 
     /// A call has begun that was to be announced. Nothing happens if it has come back already.
-    pub(super) fn begun(&self, worker: WorkerId, ticket: Ticket) {
+    pub(crate) fn begun(&self, worker: WorkerId, ticket: Ticket) {
         let mut state = self.state.lock();
         let Some(id) = state.machine.task_of(worker, ticket) else { return };
         self.book_begin(&mut state, id);
@@ -259,7 +270,7 @@ impl Pool {
 
     /// A call is known to have begun, from wherever: its worker may have been stopped before it could
     /// say so.
-    pub(super) fn book_begin(&self, state: &mut State, id: TaskId) {
+    pub(crate) fn book_begin(&self, state: &mut State, id: TaskId) {
         let is_news = state.machine.begun(id);
         let Some(job) = state.machine.job_mut(id) else { return };
         job.begin();
@@ -273,7 +284,7 @@ impl Pool {
     /// Calls came back: each one's task is over, or is tried again. False if there is no such call.
     ///
     /// Whoever waits is told by [`Finished::conclude`].
-    pub(super) fn returned(&self, line: &Line, calls: Vec<Returned>) -> bool {
+    pub(crate) fn returned(&self, line: &Line, calls: Vec<Returned>) -> bool {
         let (are_known, state) = self.book_all(line, calls, &mut line.finished.lock());
         fault!(OutcomesBooked);
         self.act(state);
@@ -281,7 +292,7 @@ impl Pool {
     }
 
     /// What follows from it is still to be decided.
-    pub(super) fn book_all(
+    pub(crate) fn book_all(
         &self,
         line: &Line,
         calls: Vec<Returned>,
@@ -330,7 +341,7 @@ impl Pool {
     }
 
     /// Ends a worker that breaks the rules.
-    pub(super) fn accuse(&self, line: &Line, of: String) {
+    pub(crate) fn accuse(&self, line: &Line, of: String) {
         line.accuse(of);
         let mut state = self.state.lock();
         state.machine.expel(line.worker);
@@ -338,7 +349,7 @@ impl Pool {
     }
 
     /// A worker's process has ended.
-    pub(super) fn died(&self, line: &Line) {
+    pub(crate) fn died(&self, line: &Line) {
         let was_ended = self.state.lock().machine.is_ending(line.worker);
         let death = line.bury(was_ended);
         let now = self.begun_at.elapsed();
@@ -362,25 +373,25 @@ impl Pool {
     }
 
     /// A thread is about to hand its line on to a stand-in.
-    pub(super) fn relieve(&self) {
+    pub(crate) fn relieve(&self) {
         self.state.lock().relieved += 1;
     }
 
     /// It has come back from its callback, and leaves.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let mut state = self.state.lock();
         state.relieved -= 1;
         self.act(state);
     }
 
     /// Remembers a thread, so that it is waited for at the end.
-    pub(super) fn keep(&self, thread: JoinHandle<()>) {
+    pub(crate) fn keep(&self, thread: JoinHandle<()>) {
         let mut threads = self.threads.lock();
         threads.retain(|it| !thread::is_finished(it));
         threads.push(thread);
     }
 
-    pub(super) fn stop(&self, task: &TaskRef) {
+    pub(crate) fn stop(&self, task: &TaskRef) {
         let mut state = self.state.lock();
         state.machine.stop(task.address());
         self.act(state);
@@ -388,7 +399,7 @@ impl Pool {
 
     // ---- over -------------------------------------------------------------------------------
 
-    pub(super) fn resize(&self, max_workers: usize) {
+    pub(crate) fn resize(&self, max_workers: usize) {
         let mut state = self.state.lock();
         state.machine.resize(max_workers);
         self.act(state);
@@ -396,13 +407,13 @@ impl Pool {
 
     /// Whether this thread serves one of the pool's lines, so that waiting for the pool would be
     /// waiting for itself.
-    pub(super) fn is_own_thread(&self) -> bool {
+    pub(crate) fn is_own_thread(&self) -> bool {
         task::host_owner() == Some(self.id)
     }
 
     /// Blocks until every worker is gone, or the deadline comes. Called by a callback of this very
     /// pool it does not wait, for a line would wait for itself; false then too.
-    pub(super) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
         if self.is_own_thread() {
             return false;
         }
@@ -433,7 +444,7 @@ impl Pool {
         is_gone
     }
 
-    pub(super) fn max_workers(&self) -> usize {
+    pub(crate) fn max_workers(&self) -> usize {
         self.state.lock().machine.max_workers()
     }
 }

@@ -1,58 +1,65 @@
 //! What parent and worker say to each other.
 
 use super::frame::{HEADER, Kind, Violation, header};
-use super::payload::Where;
-use super::slots::Ticket;
 use crate::error::{TaskError, TaskErrorKind, TransferStage};
+use crate::process::page::slots::Ticket;
+use crate::process::payload::Where;
 use serde::{Deserialize, Serialize};
 
+/// How a call came back from its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Return {
+    Succeeded,
+    Failed,
+}
+
 /// Changes with every change of these messages.
-pub(super) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// A place in the executable's code, as its distance from where the executable begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Offset(pub(super) u64);
+pub(crate) struct Offset(pub(crate) u64);
 
 /// A function that a worker can call, and the one that knows its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Code {
-    pub(super) entry: Offset,
-    pub(super) function: Offset,
+pub(crate) struct Code {
+    pub(crate) entry: Offset,
+    pub(crate) function: Offset,
 }
 
 /// What a worker is to be.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Configure {
-    pub(super) index: usize,
-    pub(super) parent: u32,
+pub(crate) struct Configure {
+    pub(crate) index: usize,
+    pub(crate) parent: u32,
     /// The longest result that may come back; a frame is longer by what stands before it.
-    pub(super) most: usize,
+    pub(crate) most: usize,
     /// How many pools stand above the worker, and how many may.
-    pub(super) depth: usize,
-    pub(super) max_depth: usize,
+    pub(crate) depth: usize,
+    pub(crate) max_depth: usize,
     /// Its share of the processors.
-    pub(super) processors: usize,
-    pub(super) niceness: Option<i32>,
-    pub(super) affinity: Option<Vec<usize>>,
-    pub(super) address_space: Option<u64>,
+    pub(crate) processors: usize,
+    pub(crate) niceness: Option<i32>,
+    pub(crate) affinity: Option<Vec<usize>>,
+    pub(crate) address_space: Option<u64>,
     /// It is to be replaced when it has more resident memory than this.
-    pub(super) memory: Option<u64>,
-    pub(super) initializer: Option<(Code, Vec<u8>)>,
-    pub(super) finalizer: Option<Code>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) initializer: Option<(Code, Vec<u8>)>,
+    pub(crate) finalizer: Option<Code>,
 }
 
 /// Who a worker is.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Hello {
-    pub(super) protocol: u32,
-    pub(super) identity: Vec<u8>,
+pub(crate) struct Hello {
+    pub(crate) protocol: u32,
+    pub(crate) identity: Vec<u8>,
 }
 
 /// Whether the worker can take calls.
-pub(super) type Ready = Result<(), NotReady>;
+pub(crate) type Ready = Result<(), NotReady>;
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum NotReady {
+pub(crate) enum NotReady {
     /// What the parent asked for cannot be had.
     Unable(String),
     InitializerFailed(String),
@@ -62,10 +69,10 @@ pub(super) enum NotReady {
 /// Texts of the user's are cut beyond so many bytes…
 const MOST_TEXT: usize = 256 << 10;
 /// … so that what stands before a result is no longer than this.
-pub(super) const MOST_HEAD: usize = 1 << 20;
+pub(crate) const MOST_HEAD: usize = 1 << 20;
 
 /// A text that is sent outside of the bounds on arguments and results.
-pub(super) fn cut(mut text: String) -> String {
+pub(crate) fn cut(mut text: String) -> String {
     if text.len() > MOST_TEXT {
         let whole = (0..=MOST_TEXT).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(whole.unwrap_or_default());
@@ -76,14 +83,14 @@ pub(super) fn cut(mut text: String) -> String {
 
 /// A panic, without its payload.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Panic {
-    pub(super) message: String,
-    pub(super) location: Option<String>,
-    pub(super) backtrace: Option<String>,
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: Option<String>,
+    pub(crate) backtrace: Option<String>,
 }
 
 impl Panic {
-    pub(super) fn of(error: &TaskError) -> Panic {
+    pub(crate) fn of(error: &TaskError) -> Panic {
         match error.kind() {
             TaskErrorKind::Panicked(panic) => Panic {
                 message: cut(panic.message().to_owned()),
@@ -97,33 +104,33 @@ impl Panic {
 
 /// What stands before the argument of a call.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CallHead<'a> {
-    pub(super) ticket: Ticket,
-    pub(super) code: Code,
+pub(crate) struct CallHead<'a> {
+    pub(crate) ticket: Ticket,
+    pub(crate) code: Code,
     /// What the call is made within, and what was captured for it.
     #[serde(borrow)]
-    pub(super) context: Option<(Code, &'a [u8])>,
+    pub(crate) context: Option<(Code, &'a [u8])>,
     /// The parent wants to know when it begins.
-    pub(super) is_announced: bool,
-    pub(super) attempt: u32,
-    pub(super) label: Option<&'a str>,
-    pub(super) argument: Where,
+    pub(crate) is_announced: bool,
+    pub(crate) attempt: u32,
+    pub(crate) label: Option<&'a str>,
+    pub(crate) argument: Where,
 }
 
 /// What stands before the result of a call.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct DoneHead {
-    pub(super) ticket: Ticket,
-    pub(super) nanoseconds: u64,
+pub(crate) struct DoneHead {
+    pub(crate) ticket: Ticket,
+    pub(crate) nanoseconds: u64,
     /// The worker has more memory than it may keep.
-    pub(super) is_too_large: bool,
+    pub(crate) is_too_large: bool,
     /// The call is to be tried again, if it has retries.
-    pub(super) has_failed: bool,
-    pub(super) outcome: Outcome,
+    pub(crate) has_failed: bool,
+    pub(crate) outcome: Outcome,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The result is there.
     Value(Where),
     Panicked(Panic),
@@ -134,7 +141,7 @@ pub(super) enum Outcome {
 
 /// Where a call failed that came to a worker.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     DecodeArgument,
     EncodeResult,
     DecodeResult,
@@ -151,7 +158,7 @@ impl From<Stage> for TransferStage {
 }
 
 /// Puts a message behind what is in `into`, as a frame whose body goes on with `rest` bytes.
-pub(super) fn put_message(into: &mut Vec<u8>, kind: Kind, message: &impl Serialize, rest: usize) {
+pub(crate) fn put_message(into: &mut Vec<u8>, kind: Kind, message: &impl Serialize, rest: usize) {
     let begin = into.len();
     into.extend_from_slice(&header(kind, 0));
     match postcard::to_extend(message, std::mem::take(into)) {
@@ -164,7 +171,7 @@ pub(super) fn put_message(into: &mut Vec<u8>, kind: Kind, message: &impl Seriali
 }
 
 /// The message at the beginning of a body, and what follows it.
-pub(super) fn read_message<'a, T: Deserialize<'a>>(
+pub(crate) fn read_message<'a, T: Deserialize<'a>>(
     body: &'a [u8],
 ) -> Result<(T, &'a [u8]), Violation> {
     postcard::take_from_bytes(body)

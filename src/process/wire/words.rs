@@ -7,7 +7,7 @@
 use serde::de::value::Error as Words;
 use serde::{Serialize, Serializer, ser};
 
-pub(super) fn why_not_encoded<T: Serialize>(value: &T) -> Option<String> {
+pub(crate) fn why_not_encoded<T: Serialize>(value: &T) -> Option<String> {
     value.serialize(Listener).err().map(|words| words.to_string())
 }
 

@@ -6,13 +6,11 @@
 //! arrive; and the two processes must run the same executable, which is checked when they meet.
 
 use super::chunk;
-use super::machine::Return;
-use super::message::{Code, Offset, Stage};
-use super::payload::{Arrived, Reader, Source, Window, Writer};
-use super::shared::for_result;
-use super::words::why_not_encoded;
+use super::message::{Code, Offset, Return, Stage};
+use super::value::{decode, encode, receive};
 use crate::error::{TransferError, TransferStage};
-use crate::sync::Arc;
+use crate::process::payload::{Arrived, Writer};
+use crate::process::shared::for_result;
 use crate::sys::{child, image};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,35 +20,35 @@ use std::fmt::Display;
 use std::mem::transmute;
 
 /// What a worker says about a call that it could not make, or whose result it cannot send.
-pub(super) type Fault = (Stage, String);
+pub(crate) type Fault = (Stage, String);
 
 /// Decodes the argument, calls the function at the given address, and encodes the result.
 ///
 /// # Safety
 ///
 /// The address is that of a function of the type that the entry was made for.
-pub(super) type Entry = unsafe fn(usize, &Arrived<'_>, &mut Writer) -> Result<Return, Fault>;
+pub(crate) type Entry = unsafe fn(usize, &Arrived<'_>, &mut Writer) -> Result<Return, Fault>;
 
 /// Makes the state of a worker.
 ///
 /// # Safety
 ///
 /// As for [`Entry`].
-pub(super) type InitializerEntry = unsafe fn(usize, &[u8]) -> Result<Box<dyn Any>, String>;
+pub(crate) type InitializerEntry = unsafe fn(usize, &[u8]) -> Result<Box<dyn Any>, String>;
 
 /// Ends the state of a worker.
 ///
 /// # Safety
 ///
 /// As for [`Entry`].
-pub(super) type FinalizerEntry = unsafe fn(usize, Box<dyn Any>);
+pub(crate) type FinalizerEntry = unsafe fn(usize, Box<dyn Any>);
 
 /// Makes a call within what was captured for it.
 ///
 /// # Safety
 ///
 /// As for [`Entry`].
-pub(super) type ContextEntry = unsafe fn(usize, &[u8], &mut dyn FnMut()) -> Result<(), Fault>;
+pub(crate) type ContextEntry = unsafe fn(usize, &[u8], &mut dyn FnMut()) -> Result<(), Fault>;
 
 /// Where a function and its entry lie, if that is in the executable.
 fn code(entry: usize, function: usize) -> Result<Code, TransferError> {
@@ -72,7 +70,7 @@ fn address(offset: Offset) -> Result<usize, Fault> {
     })
 }
 
-pub(super) fn call<A, R>(function: fn(A) -> R) -> Result<Code, TransferError>
+pub(crate) fn call<A, R>(function: fn(A) -> R) -> Result<Code, TransferError>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -80,7 +78,7 @@ where
     code(call_entry::<A, R> as Entry as usize, function as usize)
 }
 
-pub(super) fn try_call<A, R, E>(function: fn(A) -> Result<R, E>) -> Result<Code, TransferError>
+pub(crate) fn try_call<A, R, E>(function: fn(A) -> Result<R, E>) -> Result<Code, TransferError>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -89,13 +87,13 @@ where
     code(try_entry::<A, R, E> as Entry as usize, function as usize)
 }
 
-pub(super) fn call_without_argument<R: Serialize>(
+pub(crate) fn call_without_argument<R: Serialize>(
     function: fn() -> R,
 ) -> Result<Code, TransferError> {
     code(bare_entry::<R> as Entry as usize, function as usize)
 }
 
-pub(super) fn call_with_state<S, A, R>(function: fn(&mut S, A) -> R) -> Result<Code, TransferError>
+pub(crate) fn call_with_state<S, A, R>(function: fn(&mut S, A) -> R) -> Result<Code, TransferError>
 where
     S: 'static,
     A: DeserializeOwned,
@@ -104,7 +102,7 @@ where
     code(stateful_entry::<S, A, R> as Entry as usize, function as usize)
 }
 
-pub(super) fn call_chunk<A, R>(function: fn(A) -> R) -> Result<Code, TransferError>
+pub(crate) fn call_chunk<A, R>(function: fn(A) -> R) -> Result<Code, TransferError>
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -112,7 +110,7 @@ where
     code(chunk_entry::<A, R> as Entry as usize, function as usize)
 }
 
-pub(super) fn initializer<A, S, E>(function: fn(A) -> Result<S, E>) -> Result<Code, TransferError>
+pub(crate) fn initializer<A, S, E>(function: fn(A) -> Result<S, E>) -> Result<Code, TransferError>
 where
     A: DeserializeOwned,
     S: 'static,
@@ -121,7 +119,7 @@ where
     code(initializer_entry::<A, S, E> as InitializerEntry as usize, function as usize)
 }
 
-pub(super) fn plain_initializer<A, S>(function: fn(A) -> S) -> Result<Code, TransferError>
+pub(crate) fn plain_initializer<A, S>(function: fn(A) -> S) -> Result<Code, TransferError>
 where
     A: DeserializeOwned,
     S: 'static,
@@ -129,70 +127,14 @@ where
     code(plain_initializer_entry::<A, S> as InitializerEntry as usize, function as usize)
 }
 
-pub(super) fn finalizer<S: 'static>(function: fn(S)) -> Result<Code, TransferError> {
+pub(crate) fn finalizer<S: 'static>(function: fn(S)) -> Result<Code, TransferError> {
     code(finalizer_entry::<S> as FinalizerEntry as usize, function as usize)
 }
 
-pub(super) fn context<C: DeserializeOwned>(
+pub(crate) fn context<C: DeserializeOwned>(
     function: fn(C, &mut dyn FnMut()),
 ) -> Result<Code, TransferError> {
     code(context_entry::<C> as ContextEntry as usize, function as usize)
-}
-
-/// Decodes all of the bytes.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    decode_all(Reader::new(bytes))
-}
-
-/// Decodes all that has arrived.
-pub(super) fn receive<T: DeserializeOwned>(arrived: &Arrived<'_>) -> Result<T, String> {
-    match arrived {
-        Arrived::Here(bytes) => decode(bytes),
-        Arrived::Kept(mapping, len) => {
-            decode_all(Reader::new(Window::new(Arc::clone(mapping), *len)))
-        }
-    }
-}
-
-fn decode_all<T: DeserializeOwned>(mut reader: Reader<impl Source>) -> Result<T, String> {
-    match reader.value() {
-        Ok(value) if reader.left() == 0 => Ok(value),
-        Ok(_) => Err(format!("{} bytes are left over", reader.left())),
-        Err(failure) => Err(unsuited::<T>(failure.kind()).unwrap_or_else(|| failure.to_string())),
-    }
-}
-
-/// Puts the encoded value behind what is in `into`, which may be left with a part of it. Shared memory
-/// can only be a part of it within [`for_result`] or [`for_call`](super::shared::for_call).
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), String> {
-    postcard::serialize_with_flavor(value, into).map_err(|error| {
-        unsuited::<T>(Some(&error))
-            .or_else(|| why_not_encoded(value))
-            .unwrap_or_else(|| error.to_string())
-    })
-}
-
-/// The encoded value.
-pub(super) fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
-    let mut bytes = Writer::default();
-    encode(value, &mut bytes)?;
-    Ok(bytes.finish().expect("it stays where it is, as it was given no store"))
-}
-
-/// Why a type does not go through `postcard`, if that is what is wrong.
-fn unsuited<T>(error: Option<&postcard::Error>) -> Option<String> {
-    use postcard::Error::{SerializeSeqLengthUnknown, WontImplement};
-    let why = match error? {
-        WontImplement => {
-            "asks what the data look like, as #[serde(untagged)], #[serde(tag)] and \
-             #[serde(flatten)] do, and the encoding does not tell"
-        }
-        SerializeSeqLengthUnknown => {
-            "has a sequence or map whose length is not known beforehand, as #[serde(flatten)] makes"
-        }
-        _ => return None,
-    };
-    Some(format!("`{}` {why}; send a type without it", std::any::type_name::<T>()))
 }
 
 fn receive_argument<T: DeserializeOwned>(argument: &Arrived<'_>) -> Result<T, Fault> {
@@ -200,7 +142,7 @@ fn receive_argument<T: DeserializeOwned>(argument: &Arrived<'_>) -> Result<T, Fa
 }
 
 /// Encodes what a call has given.
-pub(super) fn encode_result<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), Fault> {
+pub(crate) fn encode_result<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), Fault> {
     // If the task has forked, the worker itself comes back as well, and what it shares is for one.
     child::end_copy();
     for_result(|| encode(value, into)).map_err(|error| (Stage::EncodeResult, error))
@@ -259,11 +201,11 @@ thread_local! {
     static STATE: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
 }
 
-pub(super) fn set_state(state: Box<dyn Any>) {
+pub(crate) fn set_state(state: Box<dyn Any>) {
     STATE.set(Some(state));
 }
 
-pub(super) fn take_state() -> Option<Box<dyn Any>> {
+pub(crate) fn take_state() -> Option<Box<dyn Any>> {
     STATE.take()
 }
 
@@ -354,7 +296,7 @@ unsafe fn context_entry<C: DeserializeOwned>(
 
 // ---- in the worker ---------------------------------------------------------------------------
 
-pub(super) fn enter(
+pub(crate) fn enter(
     code: Code,
     argument: &Arrived<'_>,
     into: &mut Writer,
@@ -366,7 +308,7 @@ pub(super) fn enter(
     unsafe { entry(function, argument, into) }
 }
 
-pub(super) fn within(code: Code, captured: &[u8], task: &mut dyn FnMut()) -> Result<(), Fault> {
+pub(crate) fn within(code: Code, captured: &[u8], task: &mut dyn FnMut()) -> Result<(), Fault> {
     let (entry, function) = (address(code.entry)?, address(code.function)?);
     // SAFETY: the parent runs the same executable and took this place from a `ContextEntry`.
     let entry: ContextEntry = unsafe { transmute(entry) };
@@ -374,7 +316,7 @@ pub(super) fn within(code: Code, captured: &[u8], task: &mut dyn FnMut()) -> Res
     unsafe { entry(function, captured, task) }
 }
 
-pub(super) fn initialize(code: Code, argument: &[u8]) -> Result<Box<dyn Any>, String> {
+pub(crate) fn initialize(code: Code, argument: &[u8]) -> Result<Box<dyn Any>, String> {
     let place = |place| address(place).map_err(|(_, text)| text);
     let (entry, function) = (place(code.entry)?, place(code.function)?);
     // SAFETY: the parent runs the same executable and took this place from an `InitializerEntry`.
@@ -383,7 +325,7 @@ pub(super) fn initialize(code: Code, argument: &[u8]) -> Result<Box<dyn Any>, St
     unsafe { entry(function, argument) }
 }
 
-pub(super) fn finalize(code: Code, state: Box<dyn Any>) {
+pub(crate) fn finalize(code: Code, state: Box<dyn Any>) {
     let (Ok(entry), Ok(function)) = (address(code.entry), address(code.function)) else { return };
     // SAFETY: the parent runs the same executable and took this place from a `FinalizerEntry`.
     let entry: FinalizerEntry = unsafe { transmute(entry) };

@@ -1,13 +1,13 @@
 //! The parent's side of one worker: its process, the socket to it, and what is to be written to it.
 
-use super::frame::{self, FrameReader, HEADER, Kind, Violation};
-use super::inbox::Inbox;
 use super::job::Finished;
-use super::machine::WorkerId;
-use super::message::{self, CallHead};
-use super::page::Page;
-use super::payload::{Opened, Payload};
 use crate::error::{DeathCause, WorkerDeath};
+use crate::process::machine::WorkerId;
+use crate::process::page::Page;
+use crate::process::page::inbox::Inbox;
+use crate::process::payload::{Opened, Payload};
+use crate::process::wire::frame::{self, FrameReader, HEADER, Kind, Violation};
+use crate::process::wire::message::{self, CallHead};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::sys::child::{Child, Ended, Signal, signal_name};
@@ -87,7 +87,7 @@ const EXIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a look at the worker has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// Bytes have come, and there may be more.
     Bytes,
     /// The last of the bytes have come that are there.
@@ -98,21 +98,21 @@ pub(super) enum Heard {
     End,
 }
 
-pub(super) struct Line {
-    pub(super) worker: WorkerId,
-    pub(super) index: usize,
-    pub(super) page: Arc<Page>,
+pub(crate) struct Line {
+    pub(crate) worker: WorkerId,
+    pub(crate) index: usize,
+    pub(crate) page: Arc<Page>,
     /// The worker's memory for large outcomes.
-    pub(super) outcomes: Opened,
+    pub(crate) outcomes: Opened,
     link: Link,
     bell: Bell,
     child: Child,
     outbox: Mutex<Outbox>,
-    pub(super) reader: Mutex<FrameReader>,
+    pub(crate) reader: Mutex<FrameReader>,
     /// What came through shared memory. Apart from the other, in which a frame may be half read.
-    pub(super) ring_reader: Mutex<FrameReader>,
+    pub(crate) ring_reader: Mutex<FrameReader>,
     /// Tasks that are over, in the order in which their futures are to be told.
-    pub(super) finished: Mutex<VecDeque<Finished>>,
+    pub(crate) finished: Mutex<VecDeque<Finished>>,
     /// Counts the threads that have served this line: the last one does, and no other.
     turn: AtomicUsize,
     /// Not zero if a thread that waits for a call looks for its outcome.
@@ -125,7 +125,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(
+    pub(crate) fn new(
         worker: WorkerId,
         index: usize,
         page: Page,
@@ -155,32 +155,32 @@ impl Line {
     }
 
     /// Whether the worker's process has ended.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.child.has_ended_within(Some(Duration::ZERO))
     }
 
     /// The same, for one that shows the signs of it. Waits for it, but not for long.
-    pub(super) fn ends_soon(&self) -> bool {
+    pub(crate) fn ends_soon(&self) -> bool {
         self.child.has_ended_within(Some(EXIT_LIMIT))
     }
 
-    pub(super) fn process_id(&self) -> u32 {
+    pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     // ---- writing ----------------------------------------------------------------------------
 
     /// Puts a frame without a body behind what is to be written.
-    pub(super) fn push(&self, kind: Kind) {
+    pub(crate) fn push(&self, kind: Kind) {
         frame::put(self.outbox.lock().space(HEADER), kind, &[], 0);
     }
 
-    pub(super) fn push_message(&self, kind: Kind, message: &impl Serialize) {
+    pub(crate) fn push_message(&self, kind: Kind, message: &impl Serialize) {
         message::put_message(self.outbox.lock().space(HEADER), kind, message, 0);
     }
 
     /// The same for a call.
-    pub(super) fn push_call(&self, head: &CallHead, argument: &Payload) {
+    pub(crate) fn push_call(&self, head: &CallHead, argument: &Payload) {
         let mut outbox = self.outbox.lock();
         match argument {
             Payload::Bytes(bytes) => {
@@ -201,7 +201,7 @@ impl Line {
 
     /// Writes what there is room for, and wakes the worker if it sleeps. The rest is written when the
     /// worker has made room, by the line's own thread, which is then rung for.
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let has_put = self.outbox.lock().write(self.page.inbox());
         if has_put {
             fault!(InboxWritten);
@@ -213,7 +213,7 @@ impl Line {
     // ---- reading ----------------------------------------------------------------------------
 
     /// Reads what has come, without blocking.
-    pub(super) fn hear(&self) -> Heard {
+    pub(crate) fn hear(&self) -> Heard {
         let mut reader = self.reader.lock();
         loop {
             let space = reader.space();
@@ -233,12 +233,12 @@ impl Line {
     }
 
     /// Takes the outcomes that the worker has put in. Whether there was anything.
-    pub(super) fn look(&self) -> Result<bool, Violation> {
+    pub(crate) fn look(&self) -> Result<bool, Violation> {
         self.take_outcomes(&mut self.ring_reader.lock())
     }
 
     /// The same, for a thread that holds its reader.
-    pub(super) fn take_outcomes(&self, reader: &mut FrameReader) -> Result<bool, Violation> {
+    pub(crate) fn take_outcomes(&self, reader: &mut FrameReader) -> Result<bool, Violation> {
         let overfull = |_| Violation::Nonsense("having more in the ring than it holds");
         let found = self.page.outcomes().len().map_err(overfull)?;
         let mut left = found;
@@ -260,7 +260,7 @@ impl Line {
 
     /// Blocks until something can be read or the bell has been rung, or the process has ended, or the
     /// time is up. Whether it has ended.
-    pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
         match wait_for(&self.link, &self.bell, &self.child, limit) {
             Ok(ready) => {
                 if ready.rung {
@@ -279,7 +279,7 @@ impl Line {
     // ---- attendance -------------------------------------------------------------------------
 
     /// This thread looks for outcomes from now on; false if another one does.
-    pub(super) fn attend(&self) -> bool {
+    pub(crate) fn attend(&self) -> bool {
         // ORDERING: acquire pairs with the release in `end_attendance`: the other one has left.
         let begins = self.attended.swap(1, Ordering::Acquire) == 0;
         if begins {
@@ -288,13 +288,13 @@ impl Line {
         begins
     }
 
-    pub(super) fn end_attendance(&self) {
+    pub(crate) fn end_attendance(&self) {
         // ORDERING: release pairs with the acquire in `attend`.
         self.attended.store(0, Ordering::Release);
     }
 
     /// Leaves futures that are to be told to the line's thread.
-    pub(super) fn leave_to_its_thread(&self, finished: VecDeque<Finished>) {
+    pub(crate) fn leave_to_its_thread(&self, finished: VecDeque<Finished>) {
         if !finished.is_empty() {
             self.finished.lock().extend(finished);
             self.bell.ring();
@@ -304,23 +304,23 @@ impl Line {
     // ---- silence ----------------------------------------------------------------------------
 
     /// The line's thread minds the time from now on.
-    pub(super) fn arm(&self) {
+    pub(crate) fn arm(&self) {
         // ORDERING: release pairs with the acquire in `is_armed`; nothing else is told by it.
         self.armed.store(1, Ordering::Release);
     }
 
-    pub(super) fn disarm(&self) {
+    pub(crate) fn disarm(&self) {
         // ORDERING: release pairs with the acquire in `is_armed`.
         self.armed.store(0, Ordering::Release);
     }
 
-    pub(super) fn is_armed(&self) -> bool {
+    pub(crate) fn is_armed(&self) -> bool {
         // ORDERING: acquire pairs with the release in `arm` and `disarm`.
         self.armed.load(Ordering::Acquire) != 0
     }
 
     /// Sees that the line's thread minds the time, since something waits behind a call.
-    pub(super) fn mind(&self) {
+    pub(crate) fn mind(&self) {
         if !self.is_armed() {
             self.arm();
             self.bell.ring();
@@ -329,13 +329,13 @@ impl Line {
 
     // ---- turns ------------------------------------------------------------------------------
 
-    pub(super) fn turn(&self) -> usize {
+    pub(crate) fn turn(&self) -> usize {
         // ORDERING: acquire pairs with the release in `set_turn`: what the thread before has read
         // and not used is in `reader`, behind its lock.
         self.turn.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_turn(&self, turn: usize) {
+    pub(crate) fn set_turn(&self, turn: usize) {
         // ORDERING: release pairs with the acquire in `turn`.
         self.turn.store(turn, Ordering::Release);
     }
@@ -343,20 +343,20 @@ impl Line {
     // ---- ending -----------------------------------------------------------------------------
 
     /// Ends the worker's process and all that it has started, politely or not.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         fault!(Signalling);
         self.child.signal_group(signal);
     }
 
     /// Ends the process because it does what no worker does.
-    pub(super) fn accuse(&self, of: String) {
+    pub(crate) fn accuse(&self, of: String) {
         self.accusation.lock().get_or_insert(of);
         self.signal(Signal::Kill);
     }
 
     /// Waits for the end of the process after that of its link, and brings it about if it does not
     /// come.
-    pub(super) fn await_end(&self) {
+    pub(crate) fn await_end(&self) {
         if !self.child.has_ended_within(Some(EXIT_LIMIT)) {
             self.accuse("closing its connection".to_owned());
             self.child.has_ended_within(None);
@@ -364,7 +364,7 @@ impl Line {
     }
 
     /// Waits for the process, which has ended or is ended here, and for nothing else. How it ended.
-    pub(super) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
+    pub(crate) fn bury(&self, was_ended_by_pool: bool) -> WorkerDeath {
         self.await_end();
         // What the task has started ends with it. The group's number is not given to anyone else as
         // long as the process has not been waited for.

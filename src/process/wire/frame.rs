@@ -7,14 +7,14 @@
 use std::fmt;
 
 /// Length (of the body) and kind.
-pub(super) const HEADER: usize = 9;
+pub(crate) const HEADER: usize = 9;
 
 /// A body that promises more than this gets its memory as it arrives.
 const STEP: usize = 1 << 20;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// To a worker, once: what it is to be.
     Configure,
     /// To a worker: one call.
@@ -55,7 +55,7 @@ impl Kind {
 
 /// The other side broke the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Violation {
+pub(crate) enum Violation {
     UnknownKind(u8),
     TooLong {
         length: u64,
@@ -78,7 +78,7 @@ impl fmt::Display for Violation {
 }
 
 /// The first bytes of a frame whose body has this length.
-pub(super) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
+pub(crate) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&(length as u64).to_le_bytes());
     header[8] = kind as u8;
@@ -86,14 +86,14 @@ pub(super) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
 }
 
 /// Puts a frame behind what is in `into`. The body may be continued elsewhere by `more` bytes.
-pub(super) fn put(into: &mut Vec<u8>, kind: Kind, body: &[u8], more: usize) {
+pub(crate) fn put(into: &mut Vec<u8>, kind: Kind, body: &[u8], more: usize) {
     into.extend_from_slice(&header(kind, body.len() + more));
     into.extend_from_slice(body);
 }
 
 /// Takes frames out of a stream.
 #[derive(Debug)]
-pub(super) struct FrameReader {
+pub(crate) struct FrameReader {
     bytes: Vec<u8>,
     /// Where the next frame begins.
     begin: usize,
@@ -104,12 +104,12 @@ pub(super) struct FrameReader {
 
 impl FrameReader {
     /// `most` is the longest body that is accepted.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         FrameReader { bytes: Vec::new(), begin: 0, end: 0, most }
     }
 
     /// Space for the next bytes. How many came is told to [`filled`](Self::filled).
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         const ROOM: usize = 64 << 10;
         if self.begin == self.end {
             (self.begin, self.end) = (0, 0);
@@ -138,12 +138,12 @@ impl FrameReader {
     }
 
     /// So many bytes have been put into the space.
-    pub(super) fn filled(&mut self, count: usize) {
+    pub(crate) fn filled(&mut self, count: usize) {
         self.end += count.min(self.bytes.len() - self.end);
     }
 
     #[cfg(test)]
-    pub(super) fn append(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let space = self.space();
             let count = bytes.len().min(space.len());
@@ -169,7 +169,7 @@ impl FrameReader {
     }
 
     /// The next whole frame.
-    pub(super) fn next(&mut self) -> Result<Option<(Kind, &[u8])>, Violation> {
+    pub(crate) fn next(&mut self) -> Result<Option<(Kind, &[u8])>, Violation> {
         let Some((kind, length)) = self.announced()? else {
             return Ok(None);
         };
