@@ -15,6 +15,7 @@ use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, image};
 use crate::task;
+use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
@@ -76,6 +77,7 @@ impl ProcessPoolBuilder<()> {
                 affinity: None,
                 address_space: None,
                 memory: None,
+                timeline: None,
                 on_unobserved: None,
                 cancel_on_unwind: true,
             },
@@ -477,6 +479,28 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             }
             Err(error) => self.refuse("context", error),
         }
+        self
+    }
+
+    /// Records in a [`Timeline`] what the workers do. Default: nothing is recorded.
+    ///
+    /// Tasks without a label have numbers there, because the name of a function does not travel with it. When
+    /// they began and ended is told by their workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Ending, ProcessPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::new();
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).timeline(&timeline).build()?;
+    /// let crash = executor.submit(|()| -> u32 { std::process::abort() }, ());
+    /// assert!(crash.result().is_err());
+    /// assert_eq!(timeline.tasks()[0].ending, Some(Ending::Lost));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.settings.timeline = Some(timeline.clone());
         self
     }
 

@@ -81,7 +81,14 @@ impl Extras {
         Arc::new(Extras {
             entry: Some(Entry::new(timeline, name)),
             source: Mutex::new(self.source.lock().clone()),
-            ..self.settings()
+            label: self.label.clone(),
+            on_unobserved: self.on_unobserved.clone(),
+            // The entry has it. To count it twice would cost as much as all the rest.
+            timeline: None,
+            timeout: self.timeout,
+            begin_within: self.begin_within,
+            needs_state: self.needs_state,
+            is_part: self.is_part,
         })
     }
 

@@ -11,8 +11,8 @@ use crate::executor::{
     self, Chunk, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
 };
 use crate::future::Future;
-use crate::sync::{Arc, Mutex};
-use crate::task::{self, Extras, Fresh, Handle, Source, TaskRef};
+use crate::sync::Arc;
+use crate::task::{self, Extras, Fresh, Handle, TaskRef};
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
@@ -49,9 +49,9 @@ use std::marker::PhantomData;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ThreadPoolHandle<S = ()> {
-    pool: Arc<Pool>,
-    extras: Option<Arc<Extras>>,
-    priority: i32,
+    pub(super) pool: Arc<Pool>,
+    pub(super) extras: Option<Arc<Extras>>,
+    pub(super) priority: i32,
     patience: Patience,
     state: PhantomData<fn(&mut S)>,
 }
@@ -293,72 +293,9 @@ impl<S: 'static> ThreadPoolHandle<S> {
     {
         let mut extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
         extras.needs_state = true;
-        let stateful = ThreadPoolHandle { extras: extras.shared(), ..self.clone() };
+        let stateful = self.with_extras(extras.shared());
         let call = move |argument| worker::with_state(|state| function(state, argument));
         stateful.submit_as(type_name::<F>(), call, argument)
-    }
-
-    /// Submits a call of `function` with the value of `future`, once that is there.
-    ///
-    /// The new task is queued when the first is done. If the first fails, or is cancelled, so is
-    /// the second, with the same error, and `function` is dropped. Cancelling the second before it
-    /// has begun cancels the first too, if that has not begun; aborting it also asks the first to
-    /// stop. Never blocks, and takes no room in a bounded queue. The two may belong to different
-    /// executors; if it is the same one, it also runs the second after a `shutdown` that came
-    /// between them.
-    ///
-    /// # Python
-    ///
-    /// There is no counterpart but a callback that submits.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
-    /// let page = executor.spawn(|| String::from("<p>text</p>"));
-    /// let length = executor.then(page, |page| page.len());
-    /// assert_eq!(length.result()?, 11);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn then<T, F, R>(&self, future: Future<T>, function: F) -> Future<R>
-    where
-        T: Send + 'static,
-        F: FnOnce(T) -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        let first = future.into_handle();
-        let extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
-        let extras = extras.made_from(Source::Before(first.task().clone()));
-        let second = ThreadPoolHandle { extras: Some(extras), ..self.clone() };
-        let value = Arc::new(Mutex::new(None));
-        let input = Arc::clone(&value);
-        let call = Call {
-            function: move |()| {
-                let value = input.lock().take();
-                match value {
-                    Some(value) => function(value),
-                    None => unreachable!("the task is queued after its value has been put there"),
-                }
-            },
-            argument: (),
-        };
-        let (entry, handle) = second.call(type_name::<F>(), call);
-        let before = first.task().clone();
-        first.on_settled(move |outcome| {
-            entry.forget_source();
-            match outcome {
-                Ok(output) => {
-                    *value.lock() = Some(output);
-                    second.pool.enqueue_known(entry, second.priority, Patience::Continuation);
-                }
-                Err(error) => match entry.begin() {
-                    Some(begun) => begun.fail(error),
-                    None if error.is_cancelled() => {}
-                    None => before.report_unobserved(&error),
-                },
-            }
-        });
-        Future::new(handle)
     }
 
     /// Calls `function` with every item, and gives the results in the order of the items; see
@@ -523,8 +460,12 @@ impl<S: 'static> ThreadPoolHandle<S> {
         Ok(())
     }
 
+    pub(super) fn with_extras(&self, extras: Option<Arc<Extras>>) -> Self {
+        ThreadPoolHandle { extras, ..self.clone() }
+    }
+
     /// A task for the call, within the context of this thread if the pool carries one.
-    fn call<F, A, R>(&self, name: &'static str, call: Call<F, A>) -> (TaskRef, Handle<R>)
+    pub(super) fn call<F, A, R>(&self, name: &'static str, call: Call<F, A>) -> (TaskRef, Handle<R>)
     where
         F: FnOnce(A) -> R + Send + 'static,
         A: Send + 'static,

@@ -9,7 +9,7 @@ mod lane;
 mod names;
 mod snapshot;
 
-pub(crate) use entry::Entry;
+pub(crate) use entry::{Entry, Span};
 pub(crate) use lane::{Lane, Place};
 pub(crate) use names::Name;
 

@@ -10,6 +10,7 @@ use crate::process::wire::message::{Code, Outcome, Panic};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
 use crate::task::{self, Producer, TaskRef};
+use crate::timeline::Entry;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -48,6 +49,11 @@ impl JobOf<dyn Sink> {
 
     pub(crate) fn task(&self) -> &TaskRef {
         self.sink.task()
+    }
+
+    /// What is recorded of it, if anything is.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        self.task().extras()?.entry.as_ref()
     }
 
     /// How long it may run.

@@ -7,6 +7,7 @@ use crate::process::wire::message::Code;
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::task::Unobserved;
+use crate::timeline::Timeline;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) affinity: Option<AffinityOf>,
     pub(crate) address_space: Option<u64>,
     pub(crate) memory: Option<u64>,
+    pub(crate) timeline: Option<Timeline>,
     pub(crate) on_unobserved: Option<Unobserved>,
     pub(crate) cancel_on_unwind: bool,
 }
