@@ -180,6 +180,8 @@ pub use error::{
     InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
     TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
+#[cfg(feature = "progress")]
+pub use executor::Progress;
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
 };

@@ -54,7 +54,7 @@ impl ProcessPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                name: String::new(),
+                name: Arc::default(),
                 start_all: false,
                 keep_alive: None,
                 max_tasks_per_child: None,
@@ -582,7 +582,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             return Err(BuildError::Zero { setting: "max_tasks_per_child" });
         }
         // ORDERING: relaxed; the number only has to differ from the others.
-        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed));
+        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed)).into();
         task::install_hook();
         Ok(ProcessPoolExecutor::owning(Pool::new(self.settings)))
     }

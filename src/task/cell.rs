@@ -19,7 +19,7 @@
 
 use super::context;
 use super::deliver;
-use super::extras::Extras;
+use super::extras::{Extras, Watch};
 use super::owner::OwnerId;
 use super::panic;
 use super::state::{Finish, Snapshot, State};
@@ -27,7 +27,7 @@ use super::task_ref::TaskRef;
 use super::waiters::Waiters;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::{Arc, Tracked, UnsafeCell};
-use crate::timeline::{Ending, Entry};
+use crate::timeline::Ending;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
@@ -88,10 +88,9 @@ impl Header {
         self.extras.as_ref()?.label.as_ref()
     }
 
-    /// What is recorded of this task, if anything is.
     #[inline]
-    pub(super) fn entry(&self) -> Option<&Entry> {
-        self.extras.as_ref()?.entry.as_ref()
+    fn watch(&self) -> Option<&Watch> {
+        self.extras.as_ref()?.watch.as_ref()
     }
 
     /// Called by the running task itself, see [`State::heed`].
@@ -225,9 +224,9 @@ pub(super) unsafe fn conclude<B: Body>(
     // SAFETY: the caller vouches for a live cell of this type.
     let cell = unsafe { task.cast::<Cell<B>>().as_ref() };
     let failed = outcome.is_err();
-    if let Some(entry) = cell.header.entry() {
-        // Before anybody learns that it is over.
-        entry.end(cell.header.ending(outcome.as_ref().err()), None);
+    if let Some(watch) = cell.header.watch() {
+        // Before anybody else learns that it is over.
+        watch.end(cell.header.ending(outcome.as_ref().err()));
     }
     cell.slot.with_mut(|slot| {
         // SAFETY: while the task is running the slot is the runner's, and it is empty.
@@ -242,8 +241,8 @@ pub(super) unsafe fn conclude<B: Body>(
         // SAFETY: there is no handle, so the outcome is the runner's.
         Finish::Unwanted => unsafe { drop_contained(task, true) },
         Finish::Heeded { .. } | Finish::Late => {
-            if let (Finish::Late, Some(entry)) = (finish, cell.header.entry()) {
-                entry.end(Ending::TimedOut, None);
+            if let (Finish::Late, Some(watch)) = (finish, cell.header.watch()) {
+                watch.end(Ending::TimedOut);
             }
             // SAFETY: a task that ends like this has no outcome for anyone but its runner.
             unsafe { drop_contained(task, false) };
@@ -281,10 +280,11 @@ unsafe fn run<B: Body>(task: NonNull<Header>, releases: bool) -> End {
     let mut body = unsafe { take_body::<B>(task) };
     let guard = body.guard();
     // SAFETY: the caller keeps the task alive.
-    if let Some(entry) = unsafe { task.as_ref() }.entry() {
-        entry.begin_here();
-    }
-    let outcome = context::enter(task, || panic::catch(|| body.run()));
+    let watch = unsafe { task.as_ref() }.watch();
+    let outcome = context::enter(task, || match watch {
+        None => panic::catch(|| body.run()),
+        Some(watch) => watch.run(|| panic::catch(|| body.run())),
+    });
     let outcome = outcome.map_err(|panic| {
         // SAFETY: the caller keeps the task alive.
         let header = unsafe { task.as_ref() };
@@ -312,8 +312,8 @@ unsafe fn fail<B: Body>(task: NonNull<Header>, error: TaskError) {
 
 unsafe fn cancelled<B: Body>(task: NonNull<Header>, waited: bool) {
     // SAFETY: the caller keeps the task alive.
-    if let Some(entry) = unsafe { task.as_ref() }.entry() {
-        entry.end(Ending::Cancelled, None);
+    if let Some(watch) = unsafe { task.as_ref() }.watch() {
+        watch.end(Ending::Cancelled);
     }
     // SAFETY: the caller has won `cancel` on a live cell of this type.
     let mut body = unsafe { take_body::<B>(task) };

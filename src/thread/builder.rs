@@ -46,7 +46,7 @@ impl ThreadPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                thread_name_prefix: String::new(),
+                thread_name_prefix: Arc::default(),
                 stack_size: None,
                 keep_alive: None,
                 capacity: None,
@@ -87,7 +87,7 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.settings.thread_name_prefix = prefix.into();
+        self.settings.thread_name_prefix = prefix.into().into();
         self
     }
 
@@ -381,7 +381,7 @@ impl<S: 'static> ThreadPoolBuilder<S> {
         if self.settings.thread_name_prefix.is_empty() {
             // ORDERING: relaxed; the number only has to differ from the others.
             let number = POOLS.fetch_add(1, Ordering::Relaxed);
-            self.settings.thread_name_prefix = format!("ThreadPool-{number}");
+            self.settings.thread_name_prefix = format!("ThreadPool-{number}").into();
         }
         self.settings.caller_helps &= self.settings.initializer.is_none();
         task::install_hook();

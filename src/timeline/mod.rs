@@ -8,6 +8,9 @@ mod entry;
 mod lane;
 mod names;
 mod snapshot;
+mod svg;
+mod text;
+mod trace;
 
 pub(crate) use entry::{Entry, Span};
 pub(crate) use lane::{Lane, Place};

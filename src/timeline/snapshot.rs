@@ -53,18 +53,21 @@ impl Task {
         self.record.ended
     }
 
+    pub(super) fn has_begun(&self) -> bool {
+        self.record.begun != NEVER
+    }
+
     pub(super) fn process_id(&self) -> Option<u32> {
         (self.record.process_id != 0).then_some(self.record.process_id)
     }
 
     fn told(&self, worker: Option<&Arc<str>>) -> TaskRecord {
-        let has_begun = self.record.begun != NEVER;
         TaskRecord {
             label: self.name().into_owned(),
             worker: worker.cloned(),
             process_id: self.process_id(),
             submitted: Duration::from_nanos(self.submitted()),
-            begun: has_begun.then(|| Duration::from_nanos(self.record.begun)),
+            begun: self.has_begun().then(|| Duration::from_nanos(self.record.begun)),
             ended: (!self.is_running).then(|| Duration::from_nanos(self.ended())),
             ending: self.ending(),
         }

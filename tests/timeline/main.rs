@@ -6,4 +6,5 @@
 mod common;
 
 mod endings;
+mod pictures;
 mod records;

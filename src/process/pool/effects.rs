@@ -193,8 +193,8 @@ impl Pool {
             return;
         }
         effects.room += usize::from(std::mem::take(&mut job.has_room));
-        if let (Some(entry), Some(lane)) = (job.entry(), &line.lane) {
-            entry.sent_to(lane);
+        if let Some(watch) = job.watch() {
+            watch.sent_to(line.lane.as_ref(), &self.settings.name, line.index, line.process_id());
         }
         line.page.slots().offer(ticket);
         fault!(CallOffered);

@@ -22,7 +22,7 @@ pub(crate) const MAX_WORKERS: usize = 1 << 14;
 
 pub(crate) struct Settings {
     pub(crate) max_workers: usize,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) start_all: bool,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) max_tasks_per_child: Option<usize>,
