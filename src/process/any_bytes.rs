@@ -295,6 +295,7 @@ mod tests {
                 };
                 let done = DoneHead {
                     ticket,
+                    begun: nanoseconds,
                     nanoseconds,
                     is_too_large: flag,
                     has_failed: !flag,

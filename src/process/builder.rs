@@ -15,6 +15,7 @@ use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, image};
 use crate::task;
+use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
@@ -53,7 +54,7 @@ impl ProcessPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                name: String::new(),
+                name: Arc::default(),
                 start_all: false,
                 keep_alive: None,
                 max_tasks_per_child: None,
@@ -76,6 +77,7 @@ impl ProcessPoolBuilder<()> {
                 affinity: None,
                 address_space: None,
                 memory: None,
+                timeline: None,
                 on_unobserved: None,
                 cancel_on_unwind: true,
             },
@@ -480,6 +482,28 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         self
     }
 
+    /// Records in a [`Timeline`] what the workers do. Default: nothing is recorded.
+    ///
+    /// Tasks without a label have numbers there, because the name of a function does not travel with it. When
+    /// they began and ended is told by their workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Ending, ProcessPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::new();
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).timeline(&timeline).build()?;
+    /// let crash = executor.submit(|()| -> u32 { std::process::abort() }, ());
+    /// assert!(crash.result().is_err());
+    /// assert_eq!(timeline.tasks()[0].ending, Some(Ending::Lost));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.settings.timeline = Some(timeline.clone());
+        self
+    }
+
     /// Is told of every failure that nobody looked at: the future was dropped, before or after the
     /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
     /// drops the future or ends the task. Default: nothing.
@@ -558,7 +582,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             return Err(BuildError::Zero { setting: "max_tasks_per_child" });
         }
         // ORDERING: relaxed; the number only has to differ from the others.
-        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed));
+        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed)).into();
         task::install_hook();
         Ok(ProcessPoolExecutor::owning(Pool::new(self.settings)))
     }

@@ -398,7 +398,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         R: Send + 'static,
         D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
     {
-        let (producer, handle) = promised(self.pool.id, self.extras.clone());
+        let (producer, handle) = promised(self.pool.id, self.extras_of_task());
         let job = JobOf::boxed(call, producer, decode);
         match self.enqueue_job(job, patience) {
             Ok(()) => Ok(Future::new(handle)),
@@ -411,9 +411,14 @@ impl<S: 'static> ProcessPoolHandle<S> {
         self.pool.submit(job, terms, patience)
     }
 
+    /// A function is a pointer here, without a name.
+    fn extras_of_task(&self) -> Option<Arc<Extras>> {
+        Extras::for_task(&self.extras, "")
+    }
+
     /// A future that has failed.
     pub(super) fn failed<R: Send + 'static>(&self, kind: TaskErrorKind) -> Future<R> {
-        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras.clone());
+        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras_of_task());
         let error = producer.task().error(kind);
         let _ = producer.conclude(Err(error));
         Future::new(handle)
@@ -506,6 +511,8 @@ fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
         timeout: options.timeout,
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
+        timeline: pool.settings.timeline.clone(),
+        executor: Arc::clone(&pool.settings.name),
         ..Extras::default()
     }
     .shared()

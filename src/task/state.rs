@@ -109,6 +109,11 @@ impl Snapshot {
         self.has(STOP)
     }
 
+    /// The task was told to stop when it asked.
+    pub(crate) fn has_heeded(self) -> bool {
+        self.has(HEEDED)
+    }
+
     pub(crate) fn is_observed(self) -> bool {
         self.has(OBSERVED)
     }

@@ -113,6 +113,8 @@ fn fall(pool: &Arc<Pool>, seat: &Arc<Seat>, panic: TaskPanic) {
 }
 
 fn work(pool: &Arc<Pool>, seat: &Arc<Seat>) {
+    let settings = &pool.settings;
+    let _place = settings.timeline.as_ref().map(|it| it.seat_thread(&settings.thread_name_prefix));
     let worker = Rc::new(Worker {
         pool: Arc::clone(pool),
         seat: Arc::clone(seat),

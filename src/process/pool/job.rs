@@ -9,7 +9,8 @@ use crate::process::shared::Kept;
 use crate::process::wire::message::{Code, Outcome, Panic};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
-use crate::task::{self, Producer, TaskRef};
+use crate::task::{self, Producer, TaskRef, Watch};
+use crate::timeline::Entry;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -48,6 +49,16 @@ impl JobOf<dyn Sink> {
 
     pub(crate) fn task(&self) -> &TaskRef {
         self.sink.task()
+    }
+
+    /// Who watches it.
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.task().extras()?.watch.as_ref()
+    }
+
+    /// What is recorded of it, if anything is.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        self.watch()?.entry.as_ref()
     }
 
     /// How long it may run.

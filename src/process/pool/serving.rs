@@ -129,7 +129,10 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     let child = Child::spawn(&mut command)?;
     // The far end must be the worker's alone, or its end would not be heard.
     drop(command);
-    let line = Arc::new(Line::new(worker, index, page, link, bell, child, most));
+    let mut line = Line::new(worker, index, page, link, bell, child, most);
+    let timeline = settings.timeline.as_ref();
+    line.lane = timeline.map(|it| it.lane_of_process(&settings.name, index, line.process_id()));
+    let line = Arc::new(line);
     line.push_message(Kind::Configure, &configure);
     Ok(line)
 }

@@ -70,6 +70,14 @@ impl State {
         }
     }
 
+    /// The call of a task has been kept from beginning.
+    pub(crate) fn take_back(&mut self, task: TaskId) {
+        if let Some(entry) = self.machine.job(task).and_then(|job| job.entry()) {
+            entry.taken_back();
+        }
+        self.machine.taken_back(task);
+    }
+
     /// The task that a worker is at.
     pub(crate) fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
         let line = self.lines.get(&worker)?;

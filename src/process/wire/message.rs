@@ -14,7 +14,7 @@ pub(crate) enum Return {
 }
 
 /// Changes with every change of these messages.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// A place in the executable's code, as its distance from where the executable begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +121,8 @@ pub(crate) struct CallHead<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DoneHead {
     pub(crate) ticket: Ticket,
+    /// When it began, by the shared clock, and how long it took.
+    pub(crate) begun: u64,
     pub(crate) nanoseconds: u64,
     /// The worker has more memory than it may keep.
     pub(crate) is_too_large: bool,

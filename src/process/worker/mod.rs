@@ -29,7 +29,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a worker's process ends with if it cannot go on.
 const CANNOT_GO_ON: i32 = 70;
@@ -268,7 +268,7 @@ impl Worker {
             frame.clear();
         }
         self.host.current.set(Some(ticket));
-        let begun = Instant::now();
+        let begun = sys::shared_clock();
         self.mind_outcomes();
         let running = Running {
             frame: body,
@@ -276,7 +276,7 @@ impl Worker {
             into: Writer::new(&self.outcomes),
         };
         let (outcome, how, result) = run(label, running);
-        let duration = begun.elapsed();
+        let duration = sys::shared_clock().saturating_sub(begun);
         self.host.current.set(None);
         fault!(CallReturned);
         child::end_copy();
@@ -302,8 +302,9 @@ impl Worker {
             limits::resident_bytes().is_some_and(|bytes| bytes.saturating_sub(kept as u64) > most)
         });
         let has_failed = how == Return::Failed;
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let done = DoneHead { ticket, nanoseconds, is_too_large, has_failed, outcome };
+        let [begun, nanoseconds] =
+            [begun, duration].map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX));
+        let done = DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
         if let Some(parcel) = &parcel {
