@@ -176,8 +176,8 @@ mod thread;
 pub use any_executor::AnyExecutor;
 pub use error::{
     AllFailed, BrokenCause, BuildError, CompletionTimeout, DeathCause, FutureState,
-    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
-    TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
+    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskOutput,
+    TaskPanic, TaskUsage, TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,

@@ -8,10 +8,15 @@
 //! `Arc` and `Mutex` directly and stands below everything else.
 
 mod build;
+mod output;
 mod process;
+mod waits;
 
 pub use build::{BuildError, ParseExecutorError};
+pub(crate) use output::Captured;
+pub use output::{TaskOutput, TaskUsage};
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
+pub use waits::{AllFailed, CompletionTimeout, WaitTimeout};
 
 use std::any::Any;
 use std::error::Error;
@@ -53,6 +58,7 @@ impl std::panic::RefUnwindSafe for TaskError {}
 struct Details {
     label: Option<Arc<str>>,
     kind: TaskErrorKind,
+    output: Option<TaskOutput>,
 }
 
 /// The kinds of failure that a [`TaskError`] can report.
@@ -123,11 +129,19 @@ impl TaskError {
     /// # Ok::<(), concurrent_futures::InvalidStateError>(())
     /// ```
     pub fn new(kind: TaskErrorKind) -> Self {
-        TaskError(Arc::new(Details { label: None, kind }))
+        TaskError::labelled(kind, None)
     }
 
     pub(crate) fn labelled(kind: TaskErrorKind, label: Option<Arc<str>>) -> Self {
-        TaskError(Arc::new(Details { label, kind }))
+        TaskError::with_output(kind, label, None)
+    }
+
+    pub(crate) fn with_output(
+        kind: TaskErrorKind,
+        label: Option<Arc<str>>,
+        output: Option<TaskOutput>,
+    ) -> Self {
+        TaskError(Arc::new(Details { label, kind, output }))
     }
 
     /// What went wrong.
@@ -138,6 +152,41 @@ impl TaskError {
     /// The label of the task, if it was given one.
     pub fn label(&self) -> Option<&str> {
         self.0.label.as_deref()
+    }
+
+    /// What the task had written to standard output and standard error when it failed, if its pool
+    /// [captures](crate::ProcessPoolBuilder::capture_output) that, and the task had begun.
+    ///
+    /// If a worker died, or was too slow, the error's text ends with the last line of its standard error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// fn dies(_: ()) {
+    ///     eprintln!("the disk is full");
+    ///     std::process::abort();
+    /// }
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).capture_output(1 << 20).build()?;
+    /// let error = executor.submit(dies, ()).result().unwrap_err();
+    /// assert_eq!(error.output().unwrap().stderr(), "the disk is full\n");
+    /// assert!(error.to_string().ends_with("; its last words: the disk is full"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn output(&self) -> Option<&TaskOutput> {
+        self.0.output.as_ref()
+    }
+
+    /// The last words of a task that could say nothing else.
+    fn last_words(&self) -> Option<String> {
+        match self.kind() {
+            TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. } => {
+                self.output()?.last_words()
+            }
+            _ => None,
+        }
     }
 
     /// Whether the task was cancelled.
@@ -260,6 +309,10 @@ impl fmt::Display for TaskError {
             TaskErrorKind::DeadlinePassed { limit } => {
                 write!(f, "was not ready within the {limit:?} given to the whole map")
             }
+        }?;
+        match self.last_words() {
+            Some(words) => write!(f, "; its last words: {words}"),
+            None => Ok(()),
         }
     }
 }
@@ -274,7 +327,11 @@ impl fmt::Debug for TaskError {
         if let Some(label) = self.label() {
             debug.field("label", &label);
         }
-        debug.field("kind", self.kind()).finish()
+        debug.field("kind", self.kind());
+        if let Some(output) = self.output() {
+            debug.field("output", output);
+        }
+        debug.finish()
     }
 }
 
@@ -383,14 +440,20 @@ pub enum Refusal {
         capacity: usize,
     },
     /// There is no worker, and the operating system refused to start one.
-    #[error(
-        "no worker could be started: {0}; if that is a limit of the system, raise it or have fewer \
-         workers"
-    )]
+    #[error("no worker could be started: {0}{advice}", advice = advice_about(.0))]
     NoWorker(#[source] Arc<std::io::Error>),
     /// The executor is broken.
     #[error("the executor is broken: {0}; build a new one")]
     Broken(#[source] BrokenCause),
+}
+
+/// What helps against a limit is of no use where something does not exist, or is not allowed.
+fn advice_about(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    match error.kind() {
+        NotFound | NotADirectory | PermissionDenied | InvalidInput => "",
+        _ => "; if that is a limit of the system, raise it or have fewer workers",
+    }
 }
 
 /// What broke an executor.
@@ -464,69 +527,6 @@ impl<F, A> Error for TrySubmitError<F, A> {
     }
 }
 
-/// A wait ran out of time. The tasks go on, and what was waited for is given back.
-///
-/// # Examples
-///
-/// ```
-/// use concurrent_futures::Promise;
-/// use std::time::Duration;
-///
-/// let (mut promise, future) = Promise::new();
-/// let timeout = future.result_timeout(Duration::from_millis(1)).unwrap_err();
-/// promise.set_result("late")?;
-/// assert_eq!(timeout.pending.result()?, "late");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Python
-///
-/// `TimeoutError` of a wait, which cannot be told from one that the task has raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WaitTimeout<W> {
-    /// What was waited for: still whole, and still to be waited for.
-    pub pending: W,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for WaitTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not done within {:?}; the task goes on, and can be waited for again", self.limit)
-    }
-}
-
-impl<W: fmt::Debug> Error for WaitTimeout<W> {}
-
-/// Not all futures were done in time; those that were not are given back.
-pub struct CompletionTimeout<W> {
-    /// The futures that were not done.
-    pub pending: Vec<W>,
-    /// How many futures there were in all.
-    pub total: usize,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unfinished, total, limit) = (self.pending.len(), self.total, self.limit);
-        write!(f, "{unfinished} (of {total}) futures unfinished after {limit:?}")
-    }
-}
-
-impl<W> fmt::Debug for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompletionTimeout")
-            .field("unfinished", &self.pending.len())
-            .field("total", &self.total)
-            .field("limit", &self.limit)
-            .finish()
-    }
-}
-
-impl<W> Error for CompletionTimeout<W> {}
-
 /// A promise was asked for a step that its state does not allow.
 ///
 /// # Python
@@ -570,30 +570,4 @@ pub enum FutureState {
     Failed,
     /// The task was cancelled.
     Cancelled,
-}
-
-/// Every one of several tasks failed, so that there is no first success.
-///
-/// # Examples
-///
-/// See [`first_success`](crate::first_success).
-#[derive(Debug, Clone)]
-pub struct AllFailed {
-    /// The error of each task, in the order in which they failed.
-    pub errors: Vec<TaskError>,
-}
-
-impl fmt::Display for AllFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.errors.last() {
-            Some(last) => write!(f, "all {} tasks failed; the last one: {last}", self.errors.len()),
-            None => f.write_str("there were no tasks to succeed"),
-        }
-    }
-}
-
-impl Error for AllFailed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors.last().map(|error| error as &(dyn Error + 'static))
-    }
 }

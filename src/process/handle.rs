@@ -398,12 +398,28 @@ impl<S: 'static> ProcessPoolHandle<S> {
         R: Send + 'static,
         D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
     {
-        let (producer, handle) = promised(self.pool.id, self.extras.clone());
+        let (producer, handle) = promised(self.pool.id, self.extras_of_task());
         let job = JobOf::boxed(call, producer, decode);
         match self.enqueue_job(job, patience) {
             Ok(()) => Ok(Future::new(handle)),
             Err(refused) => Err((refused, Future::new(handle))),
         }
+    }
+
+    /// What one task has besides its call. Most tasks share it.
+    fn extras_of_task(&self) -> Option<Arc<Extras>> {
+        if self.pool.settings.wants_reports() {
+            Some(Arc::new(self.own_extras()))
+        } else {
+            self.extras.clone()
+        }
+    }
+
+    /// The same for a task that shares it with no other.
+    pub(super) fn own_extras(&self) -> Extras {
+        let settings = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
+        let report = self.pool.settings.wants_reports().then(Arc::default);
+        Extras { report, ..settings }
     }
 
     pub(super) fn enqueue_job(&self, job: Job, patience: Patience) -> Result<(), Refused> {

@@ -1,7 +1,7 @@
 //! What only some tasks have: shared by all tasks of one setting, absent from the others.
 
 use super::task_ref::TaskRef;
-use crate::error::TaskError;
+use crate::error::{TaskError, TaskOutput, TaskUsage};
 use crate::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +17,13 @@ pub(crate) enum Source {
     Before(TaskRef),
 }
 
+/// What a worker process has told of a task besides its outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) output: Option<TaskOutput>,
+    pub(crate) usage: Option<TaskUsage>,
+}
+
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) label: Option<Arc<str>>,
@@ -28,6 +35,9 @@ pub(crate) struct Extras {
     pub(crate) needs_state: bool,
     /// It is a part of a task that runs, and that is counted already.
     pub(crate) is_part: bool,
+    /// Where such a report goes, if the pool asks for one: then the task shares its extras with no other,
+    /// unless that is another form of it.
+    pub(crate) report: Option<Arc<Mutex<Report>>>,
     /// Forgotten when the source is done, so that a chain of tasks does not keep its beginning.
     pub(crate) source: Mutex<Option<Source>>,
 }
@@ -42,6 +52,7 @@ impl Extras {
             on_unobserved: self.on_unobserved.clone(),
             needs_state: self.needs_state,
             is_part: self.is_part,
+            report: None,
             source: Mutex::default(),
         }
     }
@@ -57,7 +68,8 @@ impl Extras {
             && self.timeout.is_none()
             && self.begin_within.is_none()
             && self.on_unobserved.is_none()
-            && !self.needs_state;
+            && !self.needs_state
+            && self.report.is_none();
         (!is_plain).then(|| Arc::new(self))
     }
 }
