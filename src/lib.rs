@@ -73,6 +73,7 @@
 //! | have more workers, or fewer, later on | [`resize`](ThreadPoolHandle::resize) |
 //! | let worker processes read a large table, or count together | `SharedData`, `SharedCounter`, `StopFlag` (Linux) |
 //! | show progress | [`stats`](ThreadPoolHandle::stats) |
+//! | find what a task in a process printed, and what it needed | [`output`](Future::output), [`usage`](Future::usage) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
 //!

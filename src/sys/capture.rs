@@ -20,8 +20,9 @@
 //!
 //! # A task that closes descriptors
 //!
-//! Their numbers may then be those of other files, which are not to be written to or cut. So it is looked
-//! whose they are, before anything is moved; if they are others', nothing is kept any more.
+//! The recorder's thread has descriptors of its own, and goes on: or the task could not go on writing. To the
+//! thread that has run the task, the numbers may now mean other files, which are not to be written to or cut.
+//! So it looks whose they are before it moves anything; if they are others', there is no output.
 
 use super::limits::{check_file_length, longest_file};
 use super::memory::{Key, key_of, nameless, path_of};
@@ -95,7 +96,7 @@ impl Transcript {
 /// How much the pipe holds.
 fn waiting_in(pipe: &OwnedFd) -> usize {
     let count = retry(|| rustix::io::ioctl_fionread(pipe)).unwrap_or(0);
-    usize::try_from(count).unwrap_or(usize::MAX)
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// The one byte more says that there was more.
@@ -247,6 +248,8 @@ impl Recorder {
     fn attend(&self) {
         /// So much at once shows that there is more to come.
         const MUCH: usize = 32 << 10;
+        let [output, errors] = &self.streams;
+        keep_only([&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0]);
         let mut open: Vec<&Stream> = self.streams.iter().collect();
         let mut is_busy = false;
         while !open.is_empty() {
@@ -367,7 +370,115 @@ fn end_lines() {
     unsafe { libc::setvbuf(output, std::ptr::null_mut(), libc::_IOLBF, 0) };
 }
 
+/// Gives this thread descriptors of its own, and of those only these. Where the system cannot do that, they
+/// stay those of the process.
+fn keep_only(kept: [&OwnedFd; 4]) {
+    let close = |first: i32, last: u32| {
+        let first = first.cast_unsigned();
+        if first <= last {
+            let flags = libc::CLOSE_RANGE_UNSHARE;
+            // SAFETY: it takes plain numbers, and closes nothing of any other thread's. This one uses only what
+            // is kept.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+        }
+    };
+    let mut kept = kept.map(AsRawFd::as_raw_fd);
+    kept.sort_unstable();
+    let mut next = 0;
+    for number in kept {
+        close(next, number.cast_unsigned().wrapping_sub(1));
+        next = number + 1;
+    }
+    close(next, u32::MAX);
+}
+
 fn pause() {
     let pause = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     let _ = rustix::thread::nanosleep(&pause);
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::tests::alone;
+
+    /// Both sides in one process, and who writes to both streams.
+    fn sides(most: usize) -> (Transcript, Recorder, [std::fs::File; STREAMS]) {
+        let transcript = Transcript::new(most).unwrap();
+        let own = std::process::id();
+        let recorder = Recorder::open(own, transcript.ends(), most).unwrap();
+        let writers = transcript.ends().map(|(pipe, _)| {
+            let path = path_of(own, pipe);
+            std::fs::OpenOptions::new().write(true).open(path).unwrap()
+        });
+        (transcript, recorder, writers)
+    }
+
+    fn texts(streams: &[Captured; STREAMS]) -> [&str; STREAMS] {
+        streams.each_ref().map(|it| str::from_utf8(&it.bytes).unwrap())
+    }
+
+    #[test]
+    fn what_was_written_is_found_whether_it_has_been_moved_or_not() {
+        let (transcript, recorder, mut writers) = sides(1000);
+        writers[0].write_all(b"moved, ").unwrap();
+        writers[1].write_all(b"to errors").unwrap();
+        assert_eq!(texts(&transcript.so_far()), ["", ""]);
+        assert_eq!(recorder.shift(&mut recorder.fill.lock()), Some(16));
+        writers[0].write_all(b"and not").unwrap();
+        assert_eq!(texts(&transcript.so_far()), ["moved, ", "to errors"]);
+        assert_eq!(texts(&transcript.rest()), ["moved, and not", "to errors"]);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_no_part_of_what_comes_then() {
+        let (transcript, recorder, mut writers) = sides(1000);
+        for text in ["first", "second"] {
+            writers[0].write_all(text.as_bytes()).unwrap();
+            let recorded = recorder.recorded().unwrap();
+            assert_eq!(texts(&recorded.streams), [text, ""]);
+            // A death at this moment would leave it where it is.
+            assert_eq!(texts(&transcript.so_far()), [text, ""]);
+            recorded.forget();
+            assert_eq!(texts(&transcript.so_far()), ["", ""]);
+        }
+    }
+
+    #[test]
+    fn both_sides_cut_at_the_limit() {
+        for (length, is_cut) in [(9, false), (10, false), (11, true), (5000, true)] {
+            let (transcript, recorder, mut writers) = sides(10);
+            let expected = Captured { bytes: vec![b'x'; length.min(10)], is_cut };
+            writers[1].write_all(&vec![b'x'; length]).unwrap();
+            // Nothing has been moved, or all.
+            assert_eq!(sides_rest(&transcript), expected);
+            writers[1].write_all(&vec![b'x'; length]).unwrap();
+            let recorded = recorder.recorded().unwrap();
+            assert_eq!(recorded.streams[1], expected);
+            drop(recorded);
+            assert_eq!(sides_rest(&transcript), expected);
+        }
+    }
+
+    fn sides_rest(transcript: &Transcript) -> Captured {
+        let [_, errors] = transcript.rest();
+        errors
+    }
+
+    #[test]
+    fn a_file_that_has_another_number_is_left_alone() {
+        alone("sys::capture::tests::a_file_that_has_another_number_is_left_alone", || {
+            let (_transcript, recorder, mut writers) = sides(1000);
+            writers[0].write_all(b"text").unwrap();
+            let precious = nameless("precious").unwrap();
+            rustix::io::write(&precious, b"precious").unwrap();
+            // As a task does that closes what is not its own.
+            // SAFETY: it takes plain numbers; the file that is replaced is the recorder's, which expects it.
+            let answer =
+                unsafe { libc::dup2(precious.as_raw_fd(), recorder.streams[0].file.0.as_raw_fd()) };
+            assert!(answer >= 0);
+            assert!(recorder.recorded().is_none());
+            assert_eq!(read_file(&precious, 1000), b"precious");
+        });
+    }
 }

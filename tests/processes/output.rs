@@ -1,7 +1,7 @@
 //! What tasks write, and what they need, is found in their futures.
 
 use crate::common::{Held, eventually, in_child, printed, within};
-use crate::support::{Door, knock_only, pause_for_ever};
+use crate::support::{Door, knock_only, pause_for_ever, send_signal};
 use concurrent_futures::{
     Future, MapOptions, ProcessPoolBuilder, ProcessPoolExecutor, TaskOptions, TaskOutput, attempt,
 };
@@ -384,6 +384,44 @@ fn a_task_that_closes_its_descriptors_loses_its_output_and_no_file_of_its_own() 
         for n in 3..40 {
             let kept = std::fs::read(path.with_extension(n.to_string())).unwrap();
             assert_eq!(kept, b"precious", "{n}");
+        }
+    });
+}
+
+#[test]
+fn a_task_that_closes_its_descriptors_can_go_on_writing() {
+    within(|| {
+        let writes = |()| {
+            // SAFETY: it takes plain numbers.
+            unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+            println!("{}", "x".repeat(1 << 20));
+            42
+        };
+        assert_eq!(pool().submit(writes, ()).result().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_kill_neither_loses_nor_doubles_what_was_written() {
+    within(|| {
+        let executor = pool();
+        let counts = |(door, first): (PathBuf, u64)| {
+            (0..first).for_each(|n| println!("{n}"));
+            let _stream = knock_only(door);
+            (first..).for_each(|n| println!("{n}"));
+        };
+        for round in 0..20 {
+            let door = Door::new();
+            let future = executor.submit(counts, (door.path(), round * 1000));
+            let visitor = door.open();
+            send_signal(visitor.process, libc::SIGKILL);
+            let output = output_of(&future);
+            let text = output.stdout();
+            // The last line may have come in part, or been cut.
+            let (lines, _) = text.rsplit_once('\n').unwrap_or_default();
+            let lines: Vec<u64> = lines.lines().map(|it| it.parse().unwrap()).collect();
+            assert!(lines.len() as u64 >= round * 1000);
+            assert!((0..).zip(&lines).all(|(n, it)| n == *it), "{text}");
         }
     });
 }
