@@ -73,6 +73,7 @@
 //! | have more workers, or fewer, later on | [`resize`](ThreadPoolHandle::resize) |
 //! | let worker processes read a large table, or count together | `SharedData`, `SharedCounter`, `StopFlag` (Linux) |
 //! | show progress | [`stats`](ThreadPoolHandle::stats) |
+//! | find what a task in a process printed, and what it needed | [`output`](Future::output), [`usage`](Future::usage) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
 //!
@@ -177,8 +178,8 @@ mod timeline;
 pub use any_executor::AnyExecutor;
 pub use error::{
     AllFailed, BrokenCause, BuildError, CompletionTimeout, DeathCause, FutureState,
-    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
-    TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
+    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskOutput,
+    TaskPanic, TaskUsage, TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
 #[cfg(feature = "progress")]
 pub use executor::Progress;

@@ -8,12 +8,15 @@
 //! `Arc` and `Mutex` directly and stands below everything else.
 
 mod build;
-mod future;
+mod output;
 mod process;
+mod waits;
 
 pub use build::{BuildError, ParseExecutorError};
-pub use future::{AllFailed, CompletionTimeout, FutureState, InvalidStateError, WaitTimeout};
+pub(crate) use output::Captured;
+pub use output::{TaskOutput, TaskUsage};
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
+pub use waits::{AllFailed, CompletionTimeout, WaitTimeout};
 
 use std::any::Any;
 use std::error::Error;
@@ -56,6 +59,7 @@ enum Details {
     OfTask {
         label: Option<Arc<str>>,
         kind: TaskErrorKind,
+        output: Option<TaskOutput>,
     },
     /// Of one item of a `map`: what the task that it was in failed with.
     OfItem {
@@ -137,7 +141,15 @@ impl TaskError {
     }
 
     pub(crate) fn labelled(kind: TaskErrorKind, label: Option<Arc<str>>) -> Self {
-        TaskError(Arc::new(Details::OfTask { label, kind }))
+        TaskError::with_output(kind, label, None)
+    }
+
+    pub(crate) fn with_output(
+        kind: TaskErrorKind,
+        label: Option<Arc<str>>,
+        output: Option<TaskOutput>,
+    ) -> Self {
+        TaskError(Arc::new(Details::OfTask { label, kind, output }))
     }
 
     /// The same, of one item of a `map`; so many items failed together.
@@ -178,6 +190,44 @@ impl TaskError {
         match &*self.0 {
             Details::OfTask { .. } => None,
             Details::OfItem { item, .. } => Some(*item),
+        }
+    }
+
+    /// What the task had written to standard output and standard error when it failed, if its pool
+    /// [captures](crate::ProcessPoolBuilder::capture_output) that, and the task had begun.
+    ///
+    /// If a worker died, or was too slow, the error's text ends with the last line of its standard error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// fn dies(_: ()) {
+    ///     eprintln!("the disk is full");
+    ///     std::process::abort();
+    /// }
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).capture_output(1 << 20).build()?;
+    /// let error = executor.submit(dies, ()).result().unwrap_err();
+    /// assert_eq!(error.output().unwrap().stderr(), "the disk is full\n");
+    /// assert!(error.to_string().ends_with("; its last words: the disk is full"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn output(&self) -> Option<&TaskOutput> {
+        match &*self.0 {
+            Details::OfTask { output, .. } => output.as_ref(),
+            Details::OfItem { error, .. } => error.output(),
+        }
+    }
+
+    /// The last words of a task that could say nothing else.
+    fn last_words(&self) -> Option<String> {
+        match self.kind() {
+            TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. } => {
+                self.output()?.last_words()
+            }
+            _ => None,
         }
     }
 
@@ -286,8 +336,12 @@ impl fmt::Display for TaskError {
             (
                 Details::OfItem { chunk: 2.., .. },
                 TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. },
-            ) => f.write_str(", with its chunk; a `chunksize` of one keeps items apart"),
-            _ => Ok(()),
+            ) => f.write_str(", with its chunk; a `chunksize` of one keeps items apart")?,
+            _ => {}
+        }
+        match self.last_words() {
+            Some(words) => write!(f, "; its last words: {words}"),
+            None => Ok(()),
         }
     }
 }
@@ -334,7 +388,11 @@ impl fmt::Debug for TaskError {
         if let Some(item) = self.item() {
             debug.field("item", &item);
         }
-        debug.field("kind", self.kind()).finish()
+        debug.field("kind", self.kind());
+        if let Some(output) = self.output() {
+            debug.field("output", output);
+        }
+        debug.finish()
     }
 }
 
@@ -443,14 +501,20 @@ pub enum Refusal {
         capacity: usize,
     },
     /// There is no worker, and the operating system refused to start one.
-    #[error(
-        "no worker could be started: {0}; if that is a limit of the system, raise it or have fewer \
-         workers"
-    )]
+    #[error("no worker could be started: {0}{advice}", advice = advice_about(.0))]
     NoWorker(#[source] Arc<std::io::Error>),
     /// The executor is broken.
     #[error("the executor is broken: {0}; build a new one")]
     Broken(#[source] BrokenCause),
+}
+
+/// What helps against a limit is of no use where something does not exist, or is not allowed.
+fn advice_about(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    match error.kind() {
+        NotFound | NotADirectory | PermissionDenied | InvalidInput => "",
+        _ => "; if that is a limit of the system, raise it or have fewer workers",
+    }
 }
 
 /// What broke an executor.
@@ -522,4 +586,49 @@ impl<F, A> Error for TrySubmitError<F, A> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.reason)
     }
+}
+
+/// A promise was asked for a step that its state does not allow.
+///
+/// # Python
+///
+/// `InvalidStateError`.
+///
+/// # Examples
+///
+/// See [`Promise::set_result`](crate::Promise::set_result).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a promise cannot {step} when its future is {state:?}")]
+pub struct InvalidStateError {
+    /// What was asked.
+    pub(crate) step: &'static str,
+    /// The state that the future was in.
+    pub(crate) state: FutureState,
+}
+
+impl InvalidStateError {
+    /// The state that the future was in.
+    pub fn state(&self) -> FutureState {
+        self.state
+    }
+}
+
+/// Where a future stands.
+///
+/// # Examples
+///
+/// See [`Future::state`](crate::Future::state).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FutureState {
+    /// No worker has begun the task.
+    Pending,
+    /// A worker has begun the task and has not returned from it.
+    Running,
+    /// The task gave a value.
+    Finished,
+    /// The task failed: it panicked, timed out, was refused, or gave an error.
+    Failed,
+    /// The task was cancelled.
+    Cancelled,
 }

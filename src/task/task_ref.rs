@@ -3,7 +3,7 @@
 use super::cell::{End, Header};
 use super::context;
 use super::deliver;
-use super::extras::Extras;
+use super::extras::{Extras, Report};
 use super::owner::OwnerId;
 use super::state::{Cancel, Snapshot};
 use super::waiters::{Observer, Phase, Waiter};
@@ -78,7 +78,19 @@ impl TaskRef {
         self.header().label()
     }
 
-    /// An error of this task, with its label.
+    /// A part of what its worker process has told of it, if it is done.
+    pub(crate) fn reported_at_end<T>(&self, part: impl FnOnce(&Report) -> Option<T>) -> Option<T> {
+        if self.snapshot().is_done() { self.header().reported(part) } else { None }
+    }
+
+    /// Changes what is told of it besides its outcome, if that is asked for.
+    pub(crate) fn report(&self, change: impl FnOnce(&mut Report)) {
+        if let Some(report) = self.extras().and_then(|extras| extras.report.as_ref()) {
+            change(&mut report.lock());
+        }
+    }
+
+    /// An error of this task, with its label, and its output.
     pub(crate) fn error(&self, kind: TaskErrorKind) -> TaskError {
         self.header().error(kind)
     }

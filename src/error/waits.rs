@@ -1,4 +1,4 @@
-//! What can go wrong with futures, whatever becomes of their tasks.
+//! What waits for one or many tasks can end with, other than a result.
 
 use super::TaskError;
 use std::error::Error;
@@ -67,51 +67,6 @@ impl<W> fmt::Debug for CompletionTimeout<W> {
 }
 
 impl<W> Error for CompletionTimeout<W> {}
-
-/// A promise was asked for a step that its state does not allow.
-///
-/// # Python
-///
-/// `InvalidStateError`.
-///
-/// # Examples
-///
-/// See [`Promise::set_result`](crate::Promise::set_result).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a promise cannot {step} when its future is {state:?}")]
-pub struct InvalidStateError {
-    /// What was asked.
-    pub(crate) step: &'static str,
-    /// The state that the future was in.
-    pub(crate) state: FutureState,
-}
-
-impl InvalidStateError {
-    /// The state that the future was in.
-    pub fn state(&self) -> FutureState {
-        self.state
-    }
-}
-
-/// Where a future stands.
-///
-/// # Examples
-///
-/// See [`Future::state`](crate::Future::state).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FutureState {
-    /// No worker has begun the task.
-    Pending,
-    /// A worker has begun the task and has not returned from it.
-    Running,
-    /// The task gave a value.
-    Finished,
-    /// The task failed: it panicked, timed out, was refused, or gave an error.
-    Failed,
-    /// The task was cancelled.
-    Cancelled,
-}
 
 /// Every one of several tasks failed, so that there is no first success.
 ///
