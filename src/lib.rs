@@ -124,6 +124,8 @@
 //! as long as that has paid lately; then they sleep.
 
 #![deny(unsafe_code)]
+// What only the pool of processes needs, of which models explore no more than its shared memory.
+#![cfg_attr(concurrent_futures_loom, allow(dead_code, unused_imports))]
 
 mod any_executor;
 mod error;
@@ -149,12 +151,14 @@ mod process;
 #[allow(unsafe_code)]
 mod process {
     //! What models explore of the pool of processes: the memory that a worker shares with its parent.
-    mod inbox;
-    mod loans;
-    mod model_tests;
-    mod outcomes;
-    mod ring;
-    mod slots;
+    mod page {
+        mod inbox;
+        mod loans;
+        mod model_tests;
+        mod outcomes;
+        mod ring;
+        mod slots;
+    }
 }
 mod queue;
 #[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
@@ -168,6 +172,7 @@ mod sys;
 mod task;
 #[allow(unsafe_code)] // In `scope`, `fork` and `join`, which borrow from the stack.
 mod thread;
+mod timeline;
 
 pub use any_executor::AnyExecutor;
 pub use error::{
@@ -175,6 +180,8 @@ pub use error::{
     InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
     TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
+#[cfg(feature = "progress")]
+pub use executor::Progress;
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
 };
@@ -193,3 +200,4 @@ pub use task::{attempt, block_in_place, cancellation_requested, current_label};
 pub use thread::{
     Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle, join,
 };
+pub use timeline::{Ending, TaskRecord, Timeline};

@@ -8,9 +8,11 @@
 //! `Arc` and `Mutex` directly and stands below everything else.
 
 mod build;
+mod future;
 mod process;
 
 pub use build::{BuildError, ParseExecutorError};
+pub use future::{AllFailed, CompletionTimeout, FutureState, InvalidStateError, WaitTimeout};
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
 
 use std::any::Any;
@@ -50,9 +52,17 @@ pub struct TaskError(Arc<Details>);
 impl std::panic::UnwindSafe for TaskError {}
 impl std::panic::RefUnwindSafe for TaskError {}
 
-struct Details {
-    label: Option<Arc<str>>,
-    kind: TaskErrorKind,
+enum Details {
+    OfTask {
+        label: Option<Arc<str>>,
+        kind: TaskErrorKind,
+    },
+    /// Of one item of a `map`: what the task that it was in failed with.
+    OfItem {
+        item: usize,
+        chunk: usize,
+        error: TaskError,
+    },
 }
 
 /// The kinds of failure that a [`TaskError`] can report.
@@ -123,21 +133,52 @@ impl TaskError {
     /// # Ok::<(), concurrent_futures::InvalidStateError>(())
     /// ```
     pub fn new(kind: TaskErrorKind) -> Self {
-        TaskError(Arc::new(Details { label: None, kind }))
+        TaskError::labelled(kind, None)
     }
 
     pub(crate) fn labelled(kind: TaskErrorKind, label: Option<Arc<str>>) -> Self {
-        TaskError(Arc::new(Details { label, kind }))
+        TaskError(Arc::new(Details::OfTask { label, kind }))
+    }
+
+    /// The same, of one item of a `map`; so many items failed together.
+    pub(crate) fn of_item(self, item: usize, chunk: usize) -> Self {
+        TaskError(Arc::new(Details::OfItem { item, chunk, error: self }))
     }
 
     /// What went wrong.
     pub fn kind(&self) -> &TaskErrorKind {
-        &self.0.kind
+        match &*self.0 {
+            Details::OfTask { kind, .. } => kind,
+            Details::OfItem { error, .. } => error.kind(),
+        }
     }
 
     /// The label of the task, if it was given one.
     pub fn label(&self) -> Option<&str> {
-        self.0.label.as_deref()
+        match &*self.0 {
+            Details::OfTask { label, .. } => label.as_deref(),
+            Details::OfItem { error, .. } => error.label(),
+        }
+    }
+
+    /// Which item of a `map` this is the error of, counted from zero in the order of the input.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2)?;
+    /// let errors: Vec<_> = executor.map(|n: u32| 12 / n, [3, 2, 0, 1]).filter_map(Result::err).collect();
+    /// assert_eq!(errors[0].item(), Some(2));
+    /// assert!(errors[0].to_string().starts_with("item 2 of the map panicked at "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn item(&self) -> Option<usize> {
+        match &*self.0 {
+            Details::OfTask { .. } => None,
+            Details::OfItem { item, .. } => Some(*item),
+        }
     }
 
     /// Whether the task was cancelled.
@@ -234,13 +275,29 @@ impl TaskError {
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.label() {
-            Some(label) => write!(f, "task `{label}` ")?,
-            None => f.write_str("task ")?,
+        match (self.item(), self.label()) {
+            (Some(item), Some(label)) => write!(f, "item {item} of the map `{label}` ")?,
+            (Some(item), None) => write!(f, "item {item} of the map ")?,
+            (None, Some(label)) => write!(f, "task `{label}` ")?,
+            (None, None) => f.write_str("task ")?,
         }
-        match self.kind() {
+        self.kind().fmt_predicate(f)?;
+        match (&*self.0, self.kind()) {
+            (
+                Details::OfItem { chunk: 2.., .. },
+                TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. },
+            ) => f.write_str(", with its chunk; a `chunksize` of one keeps items apart"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl TaskErrorKind {
+    /// What is said of the task.
+    fn fmt_predicate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
-            TaskErrorKind::Panicked(panic) => panic.fmt(f),
+            TaskErrorKind::Panicked(panic) => write!(f, "{panic}"),
             TaskErrorKind::WorkerDied(death) => write!(f, "was lost while it ran: {death}"),
             TaskErrorKind::NotTransferred(error) => write!(f, "could not be transferred: {error}"),
             TaskErrorKind::NotBegun { limit } => {
@@ -273,6 +330,9 @@ impl fmt::Debug for TaskError {
         let mut debug = f.debug_struct("TaskError");
         if let Some(label) = self.label() {
             debug.field("label", &label);
+        }
+        if let Some(item) = self.item() {
+            debug.field("item", &item);
         }
         debug.field("kind", self.kind()).finish()
     }
@@ -375,7 +435,7 @@ pub enum Refusal {
     ShutDown,
     /// The bounded queue is full.
     #[error(
-        "the executor's queue is full with {capacity} tasks; try again later, or choose \
+        "the executor's queue is full (its capacity is {capacity}); try again later, or choose \
          `WhenFull::Block`"
     )]
     QueueFull {
@@ -461,139 +521,5 @@ impl<F, A> fmt::Display for TrySubmitError<F, A> {
 impl<F, A> Error for TrySubmitError<F, A> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.reason)
-    }
-}
-
-/// A wait ran out of time. The tasks go on, and what was waited for is given back.
-///
-/// # Examples
-///
-/// ```
-/// use concurrent_futures::Promise;
-/// use std::time::Duration;
-///
-/// let (mut promise, future) = Promise::new();
-/// let timeout = future.result_timeout(Duration::from_millis(1)).unwrap_err();
-/// promise.set_result("late")?;
-/// assert_eq!(timeout.pending.result()?, "late");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Python
-///
-/// `TimeoutError` of a wait, which cannot be told from one that the task has raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WaitTimeout<W> {
-    /// What was waited for: still whole, and still to be waited for.
-    pub pending: W,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for WaitTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not done within {:?}; the task goes on, and can be waited for again", self.limit)
-    }
-}
-
-impl<W: fmt::Debug> Error for WaitTimeout<W> {}
-
-/// Not all futures were done in time; those that were not are given back.
-pub struct CompletionTimeout<W> {
-    /// The futures that were not done.
-    pub pending: Vec<W>,
-    /// How many futures there were in all.
-    pub total: usize,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unfinished, total, limit) = (self.pending.len(), self.total, self.limit);
-        write!(f, "{unfinished} (of {total}) futures unfinished after {limit:?}")
-    }
-}
-
-impl<W> fmt::Debug for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompletionTimeout")
-            .field("unfinished", &self.pending.len())
-            .field("total", &self.total)
-            .field("limit", &self.limit)
-            .finish()
-    }
-}
-
-impl<W> Error for CompletionTimeout<W> {}
-
-/// A promise was asked for a step that its state does not allow.
-///
-/// # Python
-///
-/// `InvalidStateError`.
-///
-/// # Examples
-///
-/// See [`Promise::set_result`](crate::Promise::set_result).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a promise cannot {step} when its future is {state:?}")]
-pub struct InvalidStateError {
-    /// What was asked.
-    pub(crate) step: &'static str,
-    /// The state that the future was in.
-    pub(crate) state: FutureState,
-}
-
-impl InvalidStateError {
-    /// The state that the future was in.
-    pub fn state(&self) -> FutureState {
-        self.state
-    }
-}
-
-/// Where a future stands.
-///
-/// # Examples
-///
-/// See [`Future::state`](crate::Future::state).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FutureState {
-    /// No worker has begun the task.
-    Pending,
-    /// A worker has begun the task and has not returned from it.
-    Running,
-    /// The task gave a value.
-    Finished,
-    /// The task failed: it panicked, timed out, was refused, or gave an error.
-    Failed,
-    /// The task was cancelled.
-    Cancelled,
-}
-
-/// Every one of several tasks failed, so that there is no first success.
-///
-/// # Examples
-///
-/// See [`first_success`](crate::first_success).
-#[derive(Debug, Clone)]
-pub struct AllFailed {
-    /// The error of each task, in the order in which they failed.
-    pub errors: Vec<TaskError>,
-}
-
-impl fmt::Display for AllFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.errors.last() {
-            Some(last) => write!(f, "all {} tasks failed; the last one: {last}", self.errors.len()),
-            None => f.write_str("there were no tasks to succeed"),
-        }
-    }
-}
-
-impl Error for AllFailed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors.last().map(|error| error as &(dyn Error + 'static))
     }
 }

@@ -5,16 +5,16 @@
 //! function is called with random bytes by a test, and with bytes that are bred to reach all of the code by
 //! the fuzzer (`fuzz/`).
 
-use super::chunk::{self, ItemOutcome};
-use super::code;
-use super::frame::{FrameReader, HEADER, Kind};
-use super::message::{CallHead, Configure, DoneHead, Hello, Ready, read_message};
-#[cfg(test)]
-use super::message::{Outcome, Stage, put_message};
+use super::page::slots::Ticket;
 #[cfg(test)]
 use super::payload::Where;
 use super::payload::{Arrived, Opened, Payload, Reader, Source, Store, Window, Writer};
-use super::slots::Ticket;
+use super::wire::chunk::{self, ItemOutcome};
+use super::wire::frame::{FrameReader, HEADER, Kind};
+use super::wire::message::{CallHead, Configure, DoneHead, Hello, Ready, read_message};
+#[cfg(test)]
+use super::wire::message::{Outcome, Stage, put_message};
+use super::wire::value;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,7 @@ pub(crate) fn chunks(bytes: &[u8]) {
     let read = chunk::read(&arrived, |outcome| {
         items += 1;
         if let ItemOutcome::Value(bytes) = outcome {
-            drop(code::decode::<Value>(bytes));
+            drop(value::decode::<Value>(bytes));
         }
     });
     assert!(8 * items <= bytes.len(), "more items than can be there");
@@ -295,6 +295,7 @@ mod tests {
                 };
                 let done = DoneHead {
                     ticket,
+                    begun: nanoseconds,
                     nanoseconds,
                     is_too_large: flag,
                     has_failed: !flag,
@@ -336,7 +337,7 @@ mod tests {
         #[test]
         fn any_bytes_give_what_postcard_reads(bytes in spoilt(valid_value())) {
             values(&bytes);
-            let most = most(|| drop(code::decode::<Value>(&bytes)));
+            let most = most(|| drop(value::decode::<Value>(&bytes)));
             let part = size_of::<Value>();
             prop_assert!(most <= 512 + part * bytes.len(), "{most} bytes at once");
         }

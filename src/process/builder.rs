@@ -1,12 +1,13 @@
 //! The builder, which collects the settings of a pool and checks them.
 
 use super::ProcessPoolExecutor;
-use super::code;
 use super::machine::OnWorkerDeath;
+use super::own;
 use super::pool::Pool;
-use super::settings::{MAX_WORKERS, Settings};
+use super::pool::settings::{MAX_WORKERS, Settings};
 use super::shared::for_call;
-use super::{bootstrap, worker};
+use super::wire::{code, value};
+use super::worker::bootstrap;
 use crate::error::{BuildError, TaskError, TransferError, TransferStage};
 use crate::executor::{WhenFull, check_workers};
 use crate::queue::Order;
@@ -14,6 +15,7 @@ use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, image};
 use crate::task;
+use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
@@ -52,7 +54,7 @@ impl ProcessPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                name: String::new(),
+                name: Arc::default(),
                 start_all: false,
                 keep_alive: None,
                 max_tasks_per_child: None,
@@ -75,6 +77,7 @@ impl ProcessPoolBuilder<()> {
                 affinity: None,
                 address_space: None,
                 memory: None,
+                timeline: None,
                 on_unobserved: None,
                 cancel_on_unwind: true,
             },
@@ -387,10 +390,10 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     fn initialized_by<N, A: Serialize>(
         mut self,
-        code: Result<super::message::Code, TransferError>,
+        code: Result<super::wire::message::Code, TransferError>,
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
-        let (encoded, kept) = for_call(|| code::encoded(argument));
+        let (encoded, kept) = for_call(|| value::encoded(argument));
         let encoded =
             encoded.map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
         match code.and_then(|code| encoded.map(|bytes| (code, bytes))) {
@@ -469,13 +472,35 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             Ok(code) => {
                 let capture = move || {
                     let captured = capture();
-                    let (encoded, kept) = for_call(|| code::encoded(&captured));
+                    let (encoded, kept) = for_call(|| value::encoded(&captured));
                     encoded.map(|bytes| (Arc::from(bytes), kept))
                 };
                 self.settings.context = Some((code, Box::new(capture)));
             }
             Err(error) => self.refuse("context", error),
         }
+        self
+    }
+
+    /// Records in a [`Timeline`] what the workers do. Default: nothing is recorded.
+    ///
+    /// Tasks without a label have numbers there, because the name of a function does not travel with it. When
+    /// they began and ended is told by their workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Ending, ProcessPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::new();
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).timeline(&timeline).build()?;
+    /// let crash = executor.submit(|()| -> u32 { std::process::abort() }, ());
+    /// assert!(crash.result().is_err());
+    /// assert_eq!(timeline.tasks()[0].ending, Some(Ending::Lost));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.settings.timeline = Some(timeline.clone());
         self
     }
 
@@ -534,15 +559,14 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if bootstrap::is_marked() {
+        if own::is_marked() {
             return Err(BuildError::NotBootstrapped);
         }
-        if !bootstrap::has_passed() || image::offset_of(bootstrap::init as fn() as usize).is_none()
-        {
+        if !own::has_looked() || image::offset_of(bootstrap::init as fn() as usize).is_none() {
             return Err(BuildError::NotInExecutable);
         }
         let settings = &mut self.settings;
-        let (depth, most) = worker::depth();
+        let (depth, most) = own::depth();
         settings.max_depth = settings.max_depth.min(most);
         if depth >= settings.max_depth {
             return Err(BuildError::TooDeep { depth, most: settings.max_depth });
@@ -558,7 +582,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             return Err(BuildError::Zero { setting: "max_tasks_per_child" });
         }
         // ORDERING: relaxed; the number only has to differ from the others.
-        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed));
+        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed)).into();
         task::install_hook();
         Ok(ProcessPoolExecutor::owning(Pool::new(self.settings)))
     }

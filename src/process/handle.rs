@@ -1,13 +1,13 @@
 //! Submitting: everything that a pool can be asked to do, by whoever has a handle.
 
-use super::code;
-use super::job::{Call, Job, JobOf, decode_result};
-use super::message::Code;
 use super::payload::{Arrived, Payload, Writer};
+use super::pool::job::{Call, Job, JobOf, decode_result};
+use super::pool::settings::MAX_WORKERS;
+use super::pool::view::WorkerInfo;
 use super::pool::{Pool, Refused, Terms};
-use super::settings::MAX_WORKERS;
 use super::shared::{Kept, for_call};
-use super::view::WorkerInfo;
+use super::wire::message::Code;
+use super::wire::{code, value};
 use crate::error::{BuildError, TaskErrorKind, TransferError, TransferStage, TrySubmitError};
 use crate::executor::{
     Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions, check_workers,
@@ -398,7 +398,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         R: Send + 'static,
         D: FnOnce(&Arrived<'_>) -> Result<R, TransferError> + Send + 'static,
     {
-        let (producer, handle) = promised(self.pool.id, self.extras.clone());
+        let (producer, handle) = promised(self.pool.id, self.extras_of_task());
         let job = JobOf::boxed(call, producer, decode);
         match self.enqueue_job(job, patience) {
             Ok(()) => Ok(Future::new(handle)),
@@ -411,9 +411,14 @@ impl<S: 'static> ProcessPoolHandle<S> {
         self.pool.submit(job, terms, patience)
     }
 
+    /// A function is a pointer here, without a name.
+    fn extras_of_task(&self) -> Option<Arc<Extras>> {
+        Extras::for_task(&self.extras, "")
+    }
+
     /// A future that has failed.
     pub(super) fn failed<R: Send + 'static>(&self, kind: TaskErrorKind) -> Future<R> {
-        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras.clone());
+        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras_of_task());
         let error = producer.task().error(kind);
         let _ = producer.conclude(Err(error));
         Future::new(handle)
@@ -492,7 +497,7 @@ pub(super) fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
 
 /// Encodes a value, which is the user's code and may panic, and gives what it refers to.
 fn encode_contained<A: Serialize>(value: &A, into: &mut Writer) -> Result<Kept, TaskErrorKind> {
-    let (encoded, kept) = for_call(|| task::catch(|| code::encode(value, into)));
+    let (encoded, kept) = for_call(|| task::catch(|| value::encode(value, into)));
     match encoded {
         Ok(Ok(())) => Ok(kept),
         Ok(Err(error)) => Err(not_encoded(error)),
@@ -506,6 +511,8 @@ fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
         timeout: options.timeout,
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
+        timeline: pool.settings.timeline.clone(),
+        executor: Arc::clone(&pool.settings.name),
         ..Extras::default()
     }
     .shared()

@@ -1,10 +1,10 @@
 //! Calls of one function with many items, which travel in chunks.
 
-use super::chunk::{self, ItemOutcome};
-use super::code;
 use super::handle::{ProcessPoolHandle, not_encoded};
 use super::payload::{Arrived, Writer};
 use super::shared::for_call;
+use super::wire::chunk::{self, ItemOutcome};
+use super::wire::{code, value};
 use crate::error::{TaskError, TaskErrorKind, TransferError, TransferStage};
 use crate::executor::{Chunk, ChunkOf, Each, Map, MapOptions};
 use crate::future::Future;
@@ -113,7 +113,7 @@ fn encode_items<A: Serialize>(
             for item in &items[begun..] {
                 begun += 1;
                 begin = into.len();
-                if let Err(error) = chunk::put_run(into, |into| code::encode(item, into)) {
+                if let Err(error) = chunk::put_run(into, |into| value::encode(item, into)) {
                     errors.push((begun - 1, not_encoded(error)));
                 }
             }
@@ -138,7 +138,7 @@ fn decode_chunk<R: DeserializeOwned>(
     // Decoding is the user's code, and may panic: for this item only.
     let read = chunk::read(arrived, |outcome| {
         results.0.push(match outcome {
-            ItemOutcome::Value(bytes) => match code::decode(bytes) {
+            ItemOutcome::Value(bytes) => match value::decode(bytes) {
                 Ok(value) => Ok(value),
                 Err(cause) => error(not_decoded(cause)),
             },

@@ -2,46 +2,27 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod any_bytes;
-mod attending;
-mod bootstrap;
 mod builder;
-mod chunk;
-mod code;
-mod collapse;
-mod effects;
-mod frame;
 mod handle;
-mod inbox;
-mod job;
-mod limits;
-mod line;
-mod loans;
 mod machine;
 mod map;
-mod message;
-mod outcomes;
+mod own;
 mod page;
 mod payload;
 mod pool;
-mod ring;
-mod serving;
-mod settings;
 mod shared;
 mod shutdown;
-mod slots;
-mod state;
 mod then;
-mod view;
-mod words;
+mod wire;
 mod worker;
 
-pub use bootstrap::init;
 pub use builder::ProcessPoolBuilder;
 pub use handle::ProcessPoolHandle;
 pub use machine::OnWorkerDeath;
+pub use own::worker_index;
+pub use pool::view::{WorkerInfo, WorkerState};
 pub use shared::{Plain, SharedCounter, SharedData, StopFlag};
-pub use view::{WorkerInfo, WorkerState};
-pub use worker::worker_index;
+pub use worker::bootstrap::init;
 
 use crate::error::BuildError;
 use crate::executor::{Executor, Map, MapOptions, Portable, TaskOptions};

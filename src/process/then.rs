@@ -1,8 +1,8 @@
 //! Calls that go on with the value of another future.
 
-use super::code;
 use super::handle::ProcessPoolHandle;
-use super::job::{JobOf, decode_result};
+use super::pool::job::{JobOf, decode_result};
+use super::wire::code;
 use crate::error::TaskErrorKind;
 use crate::executor::Patience;
 use crate::future::Future;
@@ -46,7 +46,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         let before = first.task().clone();
         let extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
         let extras = extras.made_from(Source::Before(before.clone()));
-        let (mut producer, handle) = promised(self.pool().id, Some(extras));
+        let (mut producer, handle) = promised(self.pool().id, Extras::for_task(&Some(extras), ""));
         let second = self.clone();
         first.on_settled(move |outcome| {
             producer.task().forget_source();

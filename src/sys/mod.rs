@@ -47,6 +47,8 @@ pub(crate) mod buffer;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+mod clock;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod image;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod initializers;
@@ -60,6 +62,7 @@ pub(crate) mod memory;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) use {
     buffer::Buffer,
+    clock::shared_clock,
     link::{Bell, Link, wait_for},
     memory::{Key, Mapping, MemoryFile, SealedMapping},
 };

@@ -109,6 +109,11 @@ impl Snapshot {
         self.has(STOP)
     }
 
+    /// The task was told to stop when it asked.
+    pub(crate) fn has_heeded(self) -> bool {
+        self.has(HEEDED)
+    }
+
     pub(crate) fn is_observed(self) -> bool {
         self.has(OBSERVED)
     }
@@ -244,6 +249,7 @@ impl State {
 
     /// As [`enqueue`](Self::enqueue), for a task that nobody else has heard of yet: a plain store
     /// does.
+    #[inline]
     pub(crate) fn enqueue_unknown(&self) {
         // ORDERING: relaxed for both; whoever hears of the task hears of it from this thread, which
         // hands it over with a release of its own.
@@ -251,6 +257,7 @@ impl State {
     }
 
     /// Pending to running. The caller owns the closure if this is true.
+    #[inline]
     #[must_use]
     pub(crate) fn begin(&self) -> bool {
         // As nearly every task is when a worker takes it from the queue. To look first would fetch
@@ -263,6 +270,7 @@ impl State {
     }
 
     /// As [`begin`](Self::begin), for a task that may not be in a queue yet.
+    #[inline]
     #[must_use]
     pub(crate) fn begin_ready(&self) -> bool {
         self.update(|now| now.is_ready().then_some(now.0 | RUNNING)).is_ok()
@@ -298,6 +306,7 @@ impl State {
     ///
     /// If nothing is left to be done with the task then ([`Finish::Handed`]) and the runner `releases`
     /// it, its reference goes in the same change: it must not touch the task any more.
+    #[inline]
     pub(crate) fn finish(&self, failed: bool, releases: bool) -> Finish {
         let outcome = if failed { FINISHED | FAILED } else { FINISHED };
         let change = |now: Snapshot| {

@@ -13,9 +13,9 @@ mod source;
 use documents::{crate_folder, functions_of, names_of_no_function};
 use reading::{is_name, paths, tokens, without_comments_and_strings};
 use rules::{
-    MOST_LINES, imports_that_point_up, long_files, orderings_without_argument,
-    primitives_outside_of_sync, system_outside_of_sys, unexplained_rooms, unsafe_elsewhere,
-    unsafe_without_argument,
+    MOST_LINES, imports_that_point_up, imports_that_point_up_in_process, long_files,
+    orderings_without_argument, primitives_outside_of_sync, system_outside_of_sys,
+    unexplained_rooms, unsafe_elsewhere, unsafe_without_argument,
 };
 use source::{Source, rust, sources};
 use std::collections::BTreeSet;
@@ -41,6 +41,11 @@ fn all_of_src_is_read() {
 #[test]
 fn imports_point_downwards() {
     assert_none(&imports_that_point_up(&sources()));
+}
+
+#[test]
+fn imports_point_downwards_in_the_pool_of_processes() {
+    assert_none(&imports_that_point_up_in_process(&sources()));
 }
 
 #[test]
@@ -141,6 +146,20 @@ fn an_import_downwards_or_within_a_room_is_none() {
     assert_eq!(count("thread/pool.rs", "use crate::{task::{self, End}, sync::Arc, error::E};"), 0);
     assert_eq!(count("task/cell.rs", "use crate::task::state; use super::panic;"), 0);
     assert_eq!(count("task/cell.rs", "/// See [`crate::Future`].\nfn f() {}"), 0);
+}
+
+#[test]
+fn an_import_upwards_or_sideways_in_the_pool_of_processes_is_found() {
+    let count = |path, text| violations(imports_that_point_up_in_process, path, text);
+    assert_eq!(count("process/page/slots.rs", "use crate::process::wire::frame;"), 1);
+    assert_eq!(count("process/page/mod.rs", "use super::payload::Place;"), 1);
+    assert_eq!(count("process/worker/mod.rs", "use crate::process::pool::Pool;"), 1);
+    assert_eq!(count("process/pool/line.rs", "use crate::process::handle::Handle;"), 1);
+    assert_eq!(count("process/own.rs", "use super::page::Page;"), 1);
+    assert_eq!(count("process/wire/code.rs", "use super::value::decode;"), 0);
+    assert_eq!(count("process/wire/code.rs", "use crate::process::{page::Page, shared};"), 0);
+    assert_eq!(count("process/pool/line.rs", "use crate::process::pool::job::Job;"), 0);
+    assert_eq!(count("process/handle.rs", "use super::pool::Pool;"), 0);
 }
 
 #[test]

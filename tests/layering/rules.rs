@@ -9,7 +9,7 @@ const ROWS: [&[&str]; 10] = [
     &["error"],
     &["sync"],
     &["sys"],
-    &["queue"],
+    &["queue", "timeline"],
     &["task"],
     &["future"],
     &["executor"],
@@ -17,6 +17,10 @@ const ROWS: [&[&str]; 10] = [
     &["any_executor"],
     &["lib"],
 ];
+
+/// The same within the pool of processes. What is not named here, the files that its users see, stands on top.
+const ROWS_OF_PROCESS: [&[&str]; 7] =
+    [&["own"], &["page"], &["payload"], &["shared"], &["wire"], &["machine"], &["worker", "pool"]];
 
 /// Paths that only `sync` may name.
 const PRIMITIVES: [&str; 11] = [
@@ -37,19 +41,17 @@ const PRIMITIVES: [&str; 11] = [
 const ERRORS_MAY_NAME: [&str; 3] = ["std::sync::Arc", "std::sync::Mutex", "std::sync::PoisonError"];
 
 /// Where `unsafe` may stand: a file, or all of a folder.
-const UNSAFE_FILES: [&str; 12] = [
+const UNSAFE_FILES: [&str; 10] = [
     "sys/",
     "task/",
     "thread/fork.rs",
     "thread/join.rs",
     "thread/scope.rs",
-    "process/bootstrap.rs",
-    "process/code.rs",
-    "process/model_tests.rs",
-    "process/page.rs",
-    "process/ring.rs",
+    "process/page/",
     "process/shared/plain.rs",
     "process/shared/word.rs",
+    "process/wire/code.rs",
+    "process/worker/bootstrap.rs",
 ];
 
 pub(crate) const MOST_LINES: usize = 600;
@@ -80,6 +82,32 @@ pub(crate) fn imports_that_point_up(sources: &[Source]) -> Vec<String> {
                 None => found.push(source.at(line, format!("`{path}` names no room"))),
                 Some(row) if row < own || target == source.room() => {}
                 Some(_) => found.push(source.at(line, format!("`{path}` points up or sideways"))),
+            }
+        }
+    }
+    found
+}
+
+/// The same between the rooms of the pool of processes.
+pub(crate) fn imports_that_point_up_in_process(sources: &[Source]) -> Vec<String> {
+    let row = |room: &str| ROWS_OF_PROCESS.iter().position(|row| row.contains(&room));
+    let mut found = Vec::new();
+    for source in rust(sources) {
+        let Some(place) = source.path.strip_prefix("process/") else { continue };
+        let own_room = place.split(['/', '.']).next().unwrap_or_default();
+        let Some(own) = row(own_room) else { continue };
+        if source.is_test() {
+            continue;
+        }
+        // There `super` is the pool of processes; elsewhere it is the room itself.
+        let is_front = !place.contains('/') || place == format!("{own_room}/mod.rs");
+        for (line, path) in paths(&source.code()) {
+            let rest = path
+                .strip_prefix("crate::process::")
+                .or_else(|| is_front.then(|| path.strip_prefix("super::")).flatten());
+            let Some(target) = rest.and_then(|rest| rest.split("::").next()) else { continue };
+            if target != own_room && row(target).is_none_or(|row| row >= own) {
+                found.push(source.at(line, format!("`{path}` points up or sideways")));
             }
         }
     }

@@ -22,6 +22,11 @@ impl Source {
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
+    /// Whether all of the file is a unit test.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs")
+    }
+
     pub(crate) fn is_model_test(&self) -> bool {
         self.path.ends_with("model_tests.rs")
     }

@@ -3,7 +3,7 @@
 use super::task::{Stop, Task, TaskId, key};
 use super::worker::WorkerId;
 use super::{Action, Machine, Return, Verdict};
-use crate::process::slots::Ticket;
+use crate::process::page::slots::Ticket;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::task::TaskId;
 use super::worker::{Stage, Worker, WorkerId};
 use super::{Action, Machine, OnWorkerDeath, Phase};
-use crate::process::slots::Ticket;
+use crate::process::page::slots::Ticket;
 use std::cmp::Reverse;
 use std::time::Duration;
 

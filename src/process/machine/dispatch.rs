@@ -3,7 +3,7 @@
 use super::task::{Task, TaskId};
 use super::worker::{Stage, Worker, WorkerId};
 use super::{Action, Machine, Phase};
-use crate::process::slots::Ticket;
+use crate::process::page::slots::Ticket;
 
 impl<J> Machine<J> {
     /// Looks at the whole, when nothing is left to be done: see the argument of the

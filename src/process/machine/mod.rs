@@ -22,7 +22,7 @@
 //! Only [`Worker::send`] and [`Worker::unsend`] change the latter, and a task leaves `tasks` in the
 //! very step that leaves it out of both places, so it is over once and is in one place until then.
 //! Whether a sent call has begun is decided by a word that the worker shares (see
-//! [`slots`](super::slots)), never here: the machine asks with `TakeBack`, and believes the answer.
+//! [`slots`](super::page::slots)), never here: the machine asks with `TakeBack`, and believes the answer.
 //! So a task that is queued again has not begun where it was, or that worker is dead, or has failed
 //! it and said so.
 //!
@@ -79,7 +79,8 @@ pub(crate) use policy::Rules;
 pub(crate) use task::TaskId;
 pub(crate) use worker::{WorkerId, WorkerView};
 
-use super::slots::Ticket;
+use super::page::slots::Ticket;
+use super::wire::message::Return;
 use policy::Deaths;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -114,13 +115,6 @@ pub(crate) enum Action<J> {
     GiveUp { job: J },
     /// Workers have died too often. Takes no more tasks; what was queued is given up.
     Broken,
-}
-
-/// How a call came back from its worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Return {
-    Succeeded,
-    Failed,
 }
 
 /// What becomes of a call that came back.

@@ -1,7 +1,7 @@
 //! A task, as the machine keeps it.
 
 use super::worker::WorkerId;
-use crate::process::slots::Ticket;
+use crate::process::page::slots::Ticket;
 use crate::queue::Order;
 use std::cmp::Reverse;
 

@@ -3,7 +3,7 @@
 use super::worker::{Stage, Worker};
 use super::world::{Fate, World, plain};
 use super::{OnWorkerDeath, Return, Rules, TaskId, WorkerId};
-use crate::process::slots::SLOTS;
+use crate::process::page::slots::SLOTS;
 use crate::queue::Order;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::policy::Rules;
 use super::task::TaskId;
-use crate::process::slots::{SLOTS, Ticket};
+use crate::process::page::slots::{SLOTS, Ticket};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@
 //! - An *argument* lies in memory of the parent's, which is used again when the task is over: then no
 //!   worker reads it any more.
 //! - An *outcome* lies in memory of its worker's, one of two pieces, which is used again when the
-//!   parent has decoded what lay in it (see [`loans`](super::loans)). What the parent has mapped
+//!   parent has decoded what lay in it (see [`loans`](super::page::loans)). What the parent has mapped
 //!   outlives the worker, so it may go on to the next call at once. Only if the memory is new, or has
 //!   grown, does it first wait until the parent has opened it, so that a death costs no outcome.
 //!

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::process::any_bytes::bytes;
-use crate::process::code;
+use crate::process::wire::value;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn written(value: &impl Serialize, store: &Arc<Store>) -> Payload {
     let mut writer = Writer::new(store);
-    code::encode(value, &mut writer).unwrap();
+    value::encode(value, &mut writer).unwrap();
     let len = writer.len();
     let payload = Payload::from(writer);
     match &payload {
@@ -69,9 +69,9 @@ fn read<T: DeserializeOwned>(payload: &Payload, opened: &Opened) -> Result<T, St
     match payload.place() {
         Where::Here => {
             let Payload::Bytes(bytes) = payload else { panic!("it is not there") };
-            code::receive(&Arrived::Here(bytes))
+            value::receive(&Arrived::Here(bytes))
         }
-        Where::Kept(place) => code::receive(&opened.at(place).unwrap()),
+        Where::Kept(place) => value::receive(&opened.at(place).unwrap()),
     }
 }
 
@@ -92,7 +92,7 @@ proptest! {
         for value in &values {
             // As `postcard` does it.
             let plain = postcard::to_stdvec(value).unwrap();
-            prop_assert_eq!(&code::decode::<Value>(&plain).unwrap(), value);
+            prop_assert_eq!(&value::decode::<Value>(&plain).unwrap(), value);
             let payload = written(value, &store);
             prop_assert_eq!(is_kept(&payload), plain.len() > 16 << 10);
             prop_assert_eq!(&read::<Value>(&payload, &opened).unwrap(), value);
@@ -104,7 +104,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..300),
         before in 16_200..16_500_usize,
     ) {
-        let _ = code::decode::<Value>(&bytes);
+        let _ = value::decode::<Value>(&bytes);
         // The same at the end of a piece.
         let store = Store::new(1, 1);
         let mut writer = Writer::new(&store);
@@ -189,7 +189,7 @@ fn a_place_that_is_not_there_is_an_error() {
 #[test]
 fn what_is_shorter_than_it_says_takes_no_memory() {
     fn refused<T: DeserializeOwned + Debug>(bytes: &[u8]) {
-        assert!(code::decode::<T>(bytes).unwrap_err().contains("end of buffer"));
+        assert!(value::decode::<T>(bytes).unwrap_err().contains("end of buffer"));
     }
     let long = postcard::to_stdvec(&(1_u64 << 60)).unwrap();
     refused::<String>(&long);

@@ -172,7 +172,7 @@ impl<'de, T: Plain> Deserialize<'de> for SharedData<T> {
 mod tests {
     use super::super::{SharedCounter, StopFlag, for_call};
     use super::*;
-    use crate::process::code::{decode, encoded};
+    use crate::process::wire::value::{decode, encoded};
     use proptest::prelude::*;
 
     /// As it travels, and what keeps it meanwhile.

@@ -107,7 +107,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn encoded(value: &impl Serialize) -> Result<Vec<u8>, String> {
-        crate::process::code::encoded(value)
+        crate::process::wire::value::encoded(value)
     }
 
     #[test]
@@ -119,11 +119,11 @@ mod tests {
         assert_eq!(kept.0.len(), 2);
         drop((data, value));
         let decoded: (Vec<SharedData<u8>>, SharedCounter) =
-            crate::process::code::decode(&bytes.clone().unwrap()).unwrap();
+            crate::process::wire::value::decode(&bytes.clone().unwrap()).unwrap();
         assert_eq!(*decoded.0[99], [1, 2, 3]);
         drop((decoded, kept));
         let again: Result<(Vec<SharedData<u8>>, SharedCounter), _> =
-            crate::process::code::decode(&bytes.unwrap());
+            crate::process::wire::value::decode(&bytes.unwrap());
         let error = again.unwrap_err();
         assert!(error.contains("the shared memory is gone"), "{error}");
     }

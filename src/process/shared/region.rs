@@ -88,7 +88,7 @@ impl Region {
         sent: &Sent,
         map: fn(&MemoryFile) -> io::Result<Memory>,
     ) -> Result<Arc<Region>, String> {
-        Region::receive_and_keep(sent, map, crate::process::worker_index().is_some())
+        Region::receive_and_keep(sent, map, crate::process::own::worker_index().is_some())
     }
 
     fn receive_and_keep(

@@ -6,7 +6,7 @@
 mod promises;
 
 use super::{Action, Machine, OnWorkerDeath, Return, Rules, TaskId, Verdict, WorkerId};
-use crate::process::slots::{Slots, Ticket};
+use crate::process::page::slots::{Slots, Ticket};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

@@ -1,0 +1,95 @@
+//! What is to happen at a given time: to a task that has not begun or not ended by then, and to a worker that
+//! is not up.
+
+use super::Pool;
+use super::job::Job;
+use super::line::Line;
+use crate::error::TaskErrorKind;
+use crate::executor::{apart, expire};
+use crate::sync::{Alarm, Arc, deadline_after, trap};
+use crate::task::{Owner, TaskRef};
+use std::time::Duration;
+
+impl Pool {
+    /// Sees that the task fails in time if it has to begin within some time and does not, and that the
+    /// time can be minded for which it may run.
+    pub(crate) fn watch_begin(&self, job: &Job) -> std::io::Result<Option<Alarm>> {
+        if job.timeout().is_some() {
+            self.timer.start()?;
+        }
+        let Some((limit, at)) = job.begin_within().and_then(|it| Some((it, deadline_after(it)?)))
+        else {
+            return Ok(None);
+        };
+        let (pool, late) = (self.this.clone(), job.task().clone());
+        let give_up = move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.give_up_waiting(&late, limit);
+            }
+        };
+        self.timer.set(at, give_up).map(Some)
+    }
+
+    /// The time is over within which the task was to begin.
+    fn give_up_waiting(&self, task: &TaskRef, limit: Duration) {
+        let id = task.address();
+        let mut state = loop {
+            if !self.take_back(task) || !task.snapshot().is_pending() {
+                return;
+            }
+            let state = self.state.lock();
+            // It may have been sent again meanwhile, and may even have begun.
+            if state.machine.job(id).is_none_or(|job| job.has_begun) {
+                return;
+            }
+            if state.machine.sent(id).is_none() {
+                break state;
+            }
+        };
+        let Some(mut job) = state.machine.forget(id) else { return };
+        let kind = TaskErrorKind::NotBegun { limit };
+        // As where others are ended: see `Effects`.
+        state.count(if job.begin() { &kind } else { &TaskErrorKind::Cancelled });
+        self.act(state);
+        self.release(&job);
+        apart("not begun", move || {
+            trap!("not begun, processes");
+            job.fail(kind);
+        });
+    }
+
+    /// Sees that the task is stopped in time if it may run only so long.
+    pub(crate) fn watch_end(&self, job: &Job) -> Option<Alarm> {
+        let at = job.timeout().and_then(deadline_after)?;
+        let (pool, task) = (self.this.clone(), job.task().clone());
+        let alarm = self.timer.set(at, move || {
+            expire(&task);
+            if let Some(pool) = pool.upgrade() {
+                pool.stop(&task);
+            }
+        });
+        alarm.ok()
+    }
+
+    /// Sees that a process is ended that is not up within the time for that.
+    pub(crate) fn watch_start(&self, line: &Arc<Line>) -> Option<Alarm> {
+        let limit = self.settings.start_timeout;
+        let (pool, line) = (self.this.clone(), Arc::downgrade(line));
+        let alarm = self.timer.set(deadline_after(limit)?, move || {
+            if let (Some(pool), Some(line)) = (pool.upgrade(), line.upgrade()) {
+                pool.accuse(&line, format!("saying nothing for {limit:?} after it was started"));
+            }
+        });
+        alarm.ok()
+    }
+
+    pub(crate) fn forget_alarm(&self, alarm: Option<Alarm>) {
+        if let Some(alarm) = alarm {
+            self.timer.cancel(alarm);
+        }
+    }
+
+    pub(crate) fn forget_alarms(&self, job: &mut Job) {
+        job.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
+    }
+}
