@@ -57,8 +57,11 @@ fn on_processes(
 /// The factors that multiply to `n`, taken from the front of those of all numbers.
 fn take_factors(n: u64, factors: &mut impl Iterator<Item = u64>) -> Vec<u64> {
     let mut own = Vec::new();
-    while own.iter().product::<u64>() < n {
-        own.extend(factors.next());
+    for factor in factors {
+        own.push(factor);
+        if own.iter().product::<u64>() == n {
+            break;
+        }
     }
     own
 }
