@@ -135,11 +135,12 @@ fn an_idle_worker_gets_what_lies_ready_elsewhere() {
 #[test]
 fn an_idle_worker_gets_what_would_begin_next_elsewhere() {
     let mut world = world(plain(), 2);
-    // So that it is known that calls are short, and several are sent ahead.
+    // So that it is known of both that calls are short, and several are sent ahead.
     for _ in 0..16 {
         submit(&mut world);
+        submit(&mut world);
+        world.rest();
     }
-    world.rest();
     let tasks: Vec<TaskId> = (0..6).map(|_| submit(&mut world)).collect();
     let (one, two) = (first(&world), world.worker(1).unwrap());
     world.receive(one);

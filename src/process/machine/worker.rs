@@ -10,8 +10,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WorkerId(pub(crate) u64);
 
-/// As many calls are sent ahead as take about this long. More would only be more to take back.
-const AHEAD_MICROSECONDS: f64 = 400.0;
+/// As many calls are sent ahead as take about this long: somewhat longer than the parent waits until it looks
+/// for outcomes, so that a worker does not run out of calls before. Of calls of 100 µs, two workers ran 1.87
+/// times as many as one process alone, with 1500 here 1.78 times, with 400 1.64 times; of 350 µs 1.87, 1.82
+/// and 1.75 times.
+const AHEAD_MICROSECONDS: f64 = 3000.0;
 /// One that runs, and one that lies ready.
 const LEAST_WINDOW: usize = 2;
 /// A call that takes less than this is short: more than one of them is sent ahead.
