@@ -92,6 +92,24 @@ fn what_another_process_of_the_task_writes_is_its_output() {
 }
 
 #[test]
+fn what_a_pool_within_a_task_prints_is_the_output_of_that_task() {
+    fn outer((): ()) {
+        let within = ProcessPoolExecutor::new(1).unwrap();
+        within.submit(prints, "through".to_owned()).result().unwrap();
+        // A pool that captures keeps it from whoever is above.
+        let captures = pool();
+        let kept = captures.submit(prints, "kept".to_owned());
+        kept.wait();
+        assert_eq!(texts_of(&kept), texts("kept\n", ""));
+    }
+    within(|| {
+        let future = pool().submit(outer, ());
+        assert_eq!(texts_of(&future), texts("through\n", ""));
+        future.result().unwrap();
+    });
+}
+
+#[test]
 fn bytes_that_are_no_text_are_kept_as_they_are() {
     fn all_bytes() -> Vec<u8> {
         (0..=255).cycle().take(100_000).collect()
