@@ -173,6 +173,7 @@ mod sys;
 mod task;
 #[allow(unsafe_code)] // In `scope`, `fork` and `join`, which borrow from the stack.
 mod thread;
+mod timeline;
 
 pub use any_executor::AnyExecutor;
 pub use error::{
@@ -180,6 +181,8 @@ pub use error::{
     InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskOutput,
     TaskPanic, TaskUsage, TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
+#[cfg(feature = "progress")]
+pub use executor::Progress;
 pub use executor::{
     Executor, Map, MapOptions, Portable, ShutdownReport, Stats, TaskOptions, WhenFull,
 };
@@ -198,3 +201,4 @@ pub use task::{attempt, block_in_place, cancellation_requested, current_label};
 pub use thread::{
     Retrying, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadPoolHandle, join,
 };
+pub use timeline::{Ending, TaskRecord, Timeline};

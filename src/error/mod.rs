@@ -9,19 +9,20 @@
 
 mod build;
 mod output;
+mod panic;
 mod process;
 mod waits;
 
 pub use build::{BuildError, ParseExecutorError};
 pub(crate) use output::Captured;
 pub use output::{TaskOutput, TaskUsage};
+pub use panic::TaskPanic;
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
 pub use waits::{AllFailed, CompletionTimeout, WaitTimeout};
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a task did not give a value.
@@ -55,10 +56,18 @@ pub struct TaskError(Arc<Details>);
 impl std::panic::UnwindSafe for TaskError {}
 impl std::panic::RefUnwindSafe for TaskError {}
 
-struct Details {
-    label: Option<Arc<str>>,
-    kind: TaskErrorKind,
-    output: Option<TaskOutput>,
+enum Details {
+    OfTask {
+        label: Option<Arc<str>>,
+        kind: TaskErrorKind,
+        output: Option<TaskOutput>,
+    },
+    /// Of one item of a `map`: what the task that it was in failed with.
+    OfItem {
+        item: usize,
+        chunk: usize,
+        error: TaskError,
+    },
 }
 
 /// The kinds of failure that a [`TaskError`] can report.
@@ -141,17 +150,48 @@ impl TaskError {
         label: Option<Arc<str>>,
         output: Option<TaskOutput>,
     ) -> Self {
-        TaskError(Arc::new(Details { label, kind, output }))
+        TaskError(Arc::new(Details::OfTask { label, kind, output }))
+    }
+
+    /// The same, of one item of a `map`; so many items failed together.
+    pub(crate) fn of_item(self, item: usize, chunk: usize) -> Self {
+        TaskError(Arc::new(Details::OfItem { item, chunk, error: self }))
     }
 
     /// What went wrong.
     pub fn kind(&self) -> &TaskErrorKind {
-        &self.0.kind
+        match &*self.0 {
+            Details::OfTask { kind, .. } => kind,
+            Details::OfItem { error, .. } => error.kind(),
+        }
     }
 
     /// The label of the task, if it was given one.
     pub fn label(&self) -> Option<&str> {
-        self.0.label.as_deref()
+        match &*self.0 {
+            Details::OfTask { label, .. } => label.as_deref(),
+            Details::OfItem { error, .. } => error.label(),
+        }
+    }
+
+    /// Which item of a `map` this is the error of, counted from zero in the order of the input.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2)?;
+    /// let errors: Vec<_> = executor.map(|n: u32| 12 / n, [3, 2, 0, 1]).filter_map(Result::err).collect();
+    /// assert_eq!(errors[0].item(), Some(2));
+    /// assert!(errors[0].to_string().starts_with("item 2 of the map panicked at "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn item(&self) -> Option<usize> {
+        match &*self.0 {
+            Details::OfTask { .. } => None,
+            Details::OfItem { item, .. } => Some(*item),
+        }
     }
 
     /// What the task had written to standard output and standard error when it failed, if its pool
@@ -176,7 +216,10 @@ impl TaskError {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn output(&self) -> Option<&TaskOutput> {
-        self.0.output.as_ref()
+        match &*self.0 {
+            Details::OfTask { output, .. } => output.as_ref(),
+            Details::OfItem { error, .. } => error.output(),
+        }
     }
 
     /// The last words of a task that could say nothing else.
@@ -283,13 +326,33 @@ impl TaskError {
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.label() {
-            Some(label) => write!(f, "task `{label}` ")?,
-            None => f.write_str("task ")?,
+        match (self.item(), self.label()) {
+            (Some(item), Some(label)) => write!(f, "item {item} of the map `{label}` ")?,
+            (Some(item), None) => write!(f, "item {item} of the map ")?,
+            (None, Some(label)) => write!(f, "task `{label}` ")?,
+            (None, None) => f.write_str("task ")?,
         }
-        match self.kind() {
+        self.kind().fmt_predicate(f)?;
+        match (&*self.0, self.kind()) {
+            (
+                Details::OfItem { chunk: 2.., .. },
+                TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. },
+            ) => f.write_str(", with its chunk; a `chunksize` of one keeps items apart")?,
+            _ => {}
+        }
+        match self.last_words() {
+            Some(words) => write!(f, "; its last words: {words}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TaskErrorKind {
+    /// What is said of the task.
+    fn fmt_predicate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
-            TaskErrorKind::Panicked(panic) => panic.fmt(f),
+            TaskErrorKind::Panicked(panic) => write!(f, "{panic}"),
             TaskErrorKind::WorkerDied(death) => write!(f, "was lost while it ran: {death}"),
             TaskErrorKind::NotTransferred(error) => write!(f, "could not be transferred: {error}"),
             TaskErrorKind::NotBegun { limit } => {
@@ -309,10 +372,6 @@ impl fmt::Display for TaskError {
             TaskErrorKind::DeadlinePassed { limit } => {
                 write!(f, "was not ready within the {limit:?} given to the whole map")
             }
-        }?;
-        match self.last_words() {
-            Some(words) => write!(f, "; its last words: {words}"),
-            None => Ok(()),
         }
     }
 }
@@ -326,6 +385,9 @@ impl fmt::Debug for TaskError {
         let mut debug = f.debug_struct("TaskError");
         if let Some(label) = self.label() {
             debug.field("label", &label);
+        }
+        if let Some(item) = self.item() {
+            debug.field("item", &item);
         }
         debug.field("kind", self.kind());
         if let Some(output) = self.output() {
@@ -348,81 +410,6 @@ impl Error for TaskError {
     }
 }
 
-/// A panic of a task: what it said, where, and the payload to go on with it.
-pub struct TaskPanic {
-    message: String,
-    location: Option<String>,
-    backtrace: Option<String>,
-    payload: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-impl TaskPanic {
-    pub(crate) fn new(
-        payload: Box<dyn Any + Send>,
-        location: Option<String>,
-        backtrace: Option<String>,
-    ) -> Self {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a payload that is not text".to_owned());
-        TaskPanic { message, location, backtrace, payload: Mutex::new(Some(payload)) }
-    }
-
-    /// The panic's message, if its payload was text.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// File, line and column, as `src/main.rs:7:5`. Unknown if the program has replaced the panic
-    /// hook since its first executor was built, or the panic was resumed rather than raised.
-    pub fn location(&self) -> Option<&str> {
-        self.location.as_deref()
-    }
-
-    /// The backtrace, if backtraces are enabled (`RUST_BACKTRACE=1`).
-    pub fn backtrace(&self) -> Option<&str> {
-        self.backtrace.as_deref()
-    }
-
-    /// A panic that happened in another process.
-    pub(crate) fn remote(
-        message: String,
-        location: Option<String>,
-        backtrace: Option<String>,
-    ) -> Self {
-        TaskPanic { message, location, backtrace, payload: Mutex::new(None) }
-    }
-
-    pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
-        self.take_payload()
-    }
-
-    fn take_payload(&self) -> Box<dyn Any + Send> {
-        let mut payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner);
-        payload.take().unwrap_or_else(|| Box::new(self.message.clone()))
-    }
-}
-
-impl fmt::Display for TaskPanic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.location {
-            Some(location) => write!(f, "panicked at {location}: {}", self.message),
-            None => write!(f, "panicked: {}", self.message),
-        }
-    }
-}
-
-impl fmt::Debug for TaskPanic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskPanic")
-            .field("message", &self.message)
-            .field("location", &self.location)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Why an executor did not take a task.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -432,7 +419,7 @@ pub enum Refusal {
     ShutDown,
     /// The bounded queue is full.
     #[error(
-        "the executor's queue is full with {capacity} tasks; try again later, or choose \
+        "the executor's queue is full (its capacity is {capacity}); try again later, or choose \
          `WhenFull::Block`"
     )]
     QueueFull {

@@ -6,6 +6,8 @@
 mod bound;
 mod map;
 mod options;
+#[cfg(feature = "progress")]
+mod progress;
 mod report;
 mod time_limit;
 
@@ -16,6 +18,8 @@ pub(crate) use map::{Chunk, run_chunk};
 pub(crate) use map::{ChunkOf, Each};
 pub use map::{Map, MapOptions};
 pub use options::TaskOptions;
+#[cfg(feature = "progress")]
+pub use progress::Progress;
 pub use report::{ShutdownReport, Stats};
 pub(crate) use time_limit::{BeginLimits, apart, expire, timer_of};
 

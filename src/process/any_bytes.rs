@@ -268,6 +268,7 @@ mod tests {
                 let output = Some([captured, Captured::default()]);
                 let done = DoneHead {
                     ticket,
+                    begun: nanoseconds,
                     nanoseconds,
                     is_too_large: flag,
                     has_failed: !flag,

@@ -21,6 +21,9 @@ use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
+/// What a timeline calls a task without a label: its function is a pointer here, and has no name.
+const UNNAMED: &str = "";
+
 /// A way to submit tasks to a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor).
 ///
 /// Cheap to clone, and can be sent anywhere. It does not keep the executor going: once that has been
@@ -411,13 +414,13 @@ impl<S: 'static> ProcessPoolHandle<S> {
         if self.pool.settings.wants_reports() {
             Some(Arc::new(self.own_extras()))
         } else {
-            self.extras.clone()
+            Extras::for_task(&self.extras, UNNAMED)
         }
     }
 
     /// The same for a task that shares it with no other.
     pub(super) fn own_extras(&self) -> Extras {
-        let settings = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
+        let settings = self.extras.as_deref().map(|it| it.of_task(UNNAMED)).unwrap_or_default();
         let report = self.pool.settings.wants_reports().then(Arc::default);
         Extras { report, ..settings }
     }
@@ -429,7 +432,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
 
     /// A future that has failed.
     pub(super) fn failed<R: Send + 'static>(&self, kind: TaskErrorKind) -> Future<R> {
-        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras.clone());
+        let (mut producer, handle) = promised(task::OwnerId::NOBODY, self.extras_of_task());
         let error = producer.task().error(kind);
         let _ = producer.conclude(Err(error));
         Future::new(handle)
@@ -522,6 +525,8 @@ fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
         timeout: options.timeout,
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
+        timeline: pool.settings.timeline.clone(),
+        executor: Arc::clone(&pool.settings.name),
         ..Extras::default()
     }
     .shared()

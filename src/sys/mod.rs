@@ -49,6 +49,8 @@ pub(crate) mod capture;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+mod clock;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod image;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod initializers;
@@ -62,6 +64,7 @@ pub(crate) mod memory;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) use {
     buffer::Buffer,
+    clock::shared_clock,
     link::{Bell, Link, wait_for},
     memory::{Key, Mapping, MemoryFile, SealedMapping},
 };

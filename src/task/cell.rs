@@ -19,7 +19,7 @@
 
 use super::context;
 use super::deliver;
-use super::extras::{Extras, Report};
+use super::extras::{Extras, Report, Watch};
 use super::owner::OwnerId;
 use super::panic;
 use super::state::{Finish, Snapshot, State};
@@ -27,6 +27,7 @@ use super::task_ref::TaskRef;
 use super::waiters::Waiters;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::sync::{Arc, Tracked, UnsafeCell};
+use crate::timeline::Ending;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
@@ -87,6 +88,11 @@ impl Header {
         self.extras.as_ref()?.label.as_ref()
     }
 
+    #[inline]
+    fn watch(&self) -> Option<&Watch> {
+        self.extras.as_ref()?.watch.as_ref()
+    }
+
     /// Called by the running task itself, see [`State::heed`].
     pub(super) fn heed(&self, also: bool) -> bool {
         self.state.heed(also)
@@ -109,6 +115,23 @@ impl Header {
         } else {
             self.error(TaskErrorKind::Cancelled)
         }
+    }
+
+    /// How a task ends that is about to have this outcome.
+    fn ending(&self, error: Option<&TaskError>) -> Ending {
+        let now = self.state.load();
+        if now.is_expired() {
+            return Ending::TimedOut;
+        }
+        if now.has_heeded() {
+            return Ending::Cancelled;
+        }
+        error.map_or(Ending::Finished, |error| match error.kind() {
+            TaskErrorKind::Cancelled => Ending::Cancelled,
+            TaskErrorKind::TimedOut { .. } | TaskErrorKind::NotBegun { .. } => Ending::TimedOut,
+            TaskErrorKind::WorkerDied(_) | TaskErrorKind::Broken(_) => Ending::Lost,
+            _ => Ending::Failed,
+        })
     }
 
     /// Reports a failure that nobody looked at, if somebody wants to know.
@@ -206,6 +229,10 @@ pub(super) unsafe fn conclude<B: Body>(
     // SAFETY: the caller vouches for a live cell of this type.
     let cell = unsafe { task.cast::<Cell<B>>().as_ref() };
     let failed = outcome.is_err();
+    if let Some(watch) = cell.header.watch() {
+        // Before anybody else learns that it is over.
+        watch.end(cell.header.ending(outcome.as_ref().err()));
+    }
     cell.slot.with_mut(|slot| {
         // SAFETY: while the task is running the slot is the runner's, and it is empty.
         unsafe { slot.write(Slot { outcome: ManuallyDrop::new(outcome) }) };
@@ -219,6 +246,9 @@ pub(super) unsafe fn conclude<B: Body>(
         // SAFETY: there is no handle, so the outcome is the runner's.
         Finish::Unwanted => unsafe { drop_contained(task, true) },
         Finish::Heeded { .. } | Finish::Late => {
+            if let (Finish::Late, Some(watch)) = (finish, cell.header.watch()) {
+                watch.end(Ending::TimedOut);
+            }
             // SAFETY: a task that ends like this has no outcome for anyone but its runner.
             unsafe { drop_contained(task, false) };
         }
@@ -254,7 +284,12 @@ unsafe fn run<B: Body>(task: NonNull<Header>, releases: bool) -> End {
     // SAFETY: the caller has won `begin` on a live cell of this type.
     let mut body = unsafe { take_body::<B>(task) };
     let guard = body.guard();
-    let outcome = context::enter(task, || panic::catch(|| body.run()));
+    // SAFETY: the caller keeps the task alive.
+    let watch = unsafe { task.as_ref() }.watch();
+    let outcome = context::enter(task, || match watch {
+        None => panic::catch(|| body.run()),
+        Some(watch) => watch.run(|| panic::catch(|| body.run())),
+    });
     let outcome = outcome.map_err(|panic| {
         // SAFETY: the caller keeps the task alive.
         let header = unsafe { task.as_ref() };
@@ -281,6 +316,10 @@ unsafe fn fail<B: Body>(task: NonNull<Header>, error: TaskError) {
 }
 
 unsafe fn cancelled<B: Body>(task: NonNull<Header>, waited: bool) {
+    // SAFETY: the caller keeps the task alive.
+    if let Some(watch) = unsafe { task.as_ref() }.watch() {
+        watch.end(Ending::Cancelled);
+    }
     // SAFETY: the caller has won `cancel` on a live cell of this type.
     let mut body = unsafe { take_body::<B>(task) };
     let guard = body.guard();

@@ -9,6 +9,7 @@ mod handle;
 mod owner;
 mod panic;
 mod series;
+mod span;
 mod state;
 mod task_ref;
 mod waiters;
@@ -24,7 +25,7 @@ pub(crate) use context::{
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use deliver::leaving_delivery_of;
 pub(crate) use derived::Stop;
-pub(crate) use extras::{Extras, Report, Source, Unobserved};
+pub(crate) use extras::{Extras, Report, Source, Unobserved, Watch};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
 pub(crate) use owner::{Advice, Attendance, Owner, OwnerId, register, unregister};
 pub(crate) use panic::{AbortOnUnwind, catch, contain, install_hook, panicked, resume, told};

@@ -59,14 +59,17 @@ impl TaskRef {
         self.0.addr().get()
     }
 
+    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.header().state.load()
     }
 
+    #[inline]
     pub(crate) fn owner(&self) -> OwnerId {
         self.header().owner
     }
 
+    #[inline]
     pub(crate) fn extras(&self) -> Option<&Arc<Extras>> {
         self.header().extras.as_ref()
     }
@@ -93,12 +96,14 @@ impl TaskRef {
     }
 
     /// The right to run the task, if nobody has begun or ended it.
+    #[inline]
     pub(crate) fn begin(&self) -> Option<Begun<'_>> {
         self.header().state.begin().then(|| Begun::borrowed(self))
     }
 
     /// The same for a reference that is of no use afterwards: [`Begun::run`] gives it up, at less
     /// cost than a drop. Gives it back if somebody else has begun or ended the task.
+    #[inline]
     pub(crate) fn begin_last(self) -> Result<Begun<'static>, TaskRef> {
         if !self.header().state.begin() {
             return Err(self);
@@ -107,6 +112,7 @@ impl TaskRef {
     }
 
     /// The right to run the task, if it is ready and nobody has begun it.
+    #[inline]
     pub(crate) fn begin_ready(&self) -> Option<Begun<'_>> {
         self.header().state.begin_ready().then(|| Begun::borrowed(self))
     }
@@ -119,6 +125,7 @@ impl TaskRef {
     }
 
     /// As [`enqueue`](Self::enqueue), for a task that nobody but the caller has heard of yet.
+    #[inline]
     pub(crate) fn enqueue_unknown(&self) {
         self.header().state.enqueue_unknown();
     }

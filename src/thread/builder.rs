@@ -10,6 +10,7 @@ use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys;
 use crate::task;
+use crate::timeline::Timeline;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -45,7 +46,7 @@ impl ThreadPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                thread_name_prefix: String::new(),
+                thread_name_prefix: Arc::default(),
                 stack_size: None,
                 keep_alive: None,
                 capacity: None,
@@ -54,6 +55,7 @@ impl ThreadPoolBuilder<()> {
                 initializer: None,
                 finalizer: None,
                 context: None,
+                timeline: None,
                 on_unobserved: None,
                 cancel_on_unwind: true,
                 caller_helps: false,
@@ -85,7 +87,7 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.settings.thread_name_prefix = prefix.into();
+        self.settings.thread_name_prefix = prefix.into().into();
         self
     }
 
@@ -259,6 +261,24 @@ impl<S: 'static> ThreadPoolBuilder<S> {
         self
     }
 
+    /// Records in a [`Timeline`] what the workers do. Default: nothing is recorded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ThreadPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::new();
+    /// let executor = ThreadPoolExecutor::builder().timeline(&timeline).build()?;
+    /// executor.submit(str::len, "some words").result()?;
+    /// assert_eq!(timeline.tasks()[0].label, "len");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.settings.timeline = Some(timeline.clone());
+        self
+    }
+
     /// Is told of every failure that nobody looked at: the future was dropped, before or after the
     /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
     /// drops the future or ends the task. Default: nothing, but panics are reported by the panic
@@ -361,7 +381,7 @@ impl<S: 'static> ThreadPoolBuilder<S> {
         if self.settings.thread_name_prefix.is_empty() {
             // ORDERING: relaxed; the number only has to differ from the others.
             let number = POOLS.fetch_add(1, Ordering::Relaxed);
-            self.settings.thread_name_prefix = format!("ThreadPool-{number}");
+            self.settings.thread_name_prefix = format!("ThreadPool-{number}").into();
         }
         self.settings.caller_helps &= self.settings.initializer.is_none();
         task::install_hook();

@@ -11,8 +11,9 @@ use crate::executor::{
     self, Chunk, Executor, Map, MapOptions, Patience, Portable, Stats, TaskOptions,
 };
 use crate::future::Future;
-use crate::sync::{Arc, Mutex};
-use crate::task::{self, Extras, Fresh, Handle, Source, TaskRef};
+use crate::sync::Arc;
+use crate::task::{self, Extras, Fresh, Handle, TaskRef};
+use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -48,9 +49,9 @@ use std::marker::PhantomData;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ThreadPoolHandle<S = ()> {
-    pool: Arc<Pool>,
-    extras: Option<Arc<Extras>>,
-    priority: i32,
+    pub(super) pool: Arc<Pool>,
+    pub(super) extras: Option<Arc<Extras>>,
+    pub(super) priority: i32,
     patience: Patience,
     state: PhantomData<fn(&mut S)>,
 }
@@ -122,7 +123,22 @@ impl<S: 'static> ThreadPoolHandle<S> {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let (entry, handle) = self.call(Call { function, argument });
+        self.submit_as(type_name::<F>(), function, argument)
+    }
+
+    /// As [`submit`](Self::submit), for a function that goes by another name.
+    pub(super) fn submit_as<F, A, R>(
+        &self,
+        name: &'static str,
+        function: F,
+        argument: A,
+    ) -> Future<R>
+    where
+        F: FnOnce(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let (entry, handle) = self.call(name, Call { function, argument });
         self.pool.enqueue_new(entry, handle.task(), self.priority, self.patience);
         Future::new(handle)
     }
@@ -143,7 +159,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.submit(move |()| function(), ())
+        self.submit_as(type_name::<F>(), move |()| function(), ())
     }
 
     /// Submits the call `function(argument)`, or gives both back if it is refused. Never blocks.
@@ -177,10 +193,11 @@ impl<S: 'static> ThreadPoolHandle<S> {
         if let Some(reason) = self.pool.refusal() {
             return Err(TrySubmitError { reason, function, argument });
         }
+        let name = type_name::<F>();
         let call = Call { function, argument };
         match &self.pool.settings.context {
-            None => self.try_enqueue(self.task(call)),
-            Some(capture) => self.try_enqueue(self.task(Carried { call, carry: capture() })),
+            None => self.try_enqueue(self.task(name, call)),
+            Some(capture) => self.try_enqueue(self.task(name, Carried { call, carry: capture() })),
         }
     }
 
@@ -233,6 +250,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         A: Send + 'static,
         R: Send + 'static,
     {
+        let name = type_name::<F>();
         let shared = Arc::new(function);
         let function = move || {
             let function = Arc::clone(&shared);
@@ -240,13 +258,14 @@ impl<S: 'static> ThreadPoolHandle<S> {
         };
         if self.pool.is_bounded() || self.pool.settings.context.is_some() {
             // Each task has to find room, or a context, of its own.
-            return arguments.into_iter().map(|it| self.submit(function(), it)).collect();
+            let submit = |argument| self.submit_as(name, function(), argument);
+            return arguments.into_iter().map(submit).collect();
         }
         // All are made before the first is queued: in groups of 64, which the workers have run before
         // the next is there, it took 206 ns a task instead of 111.
         let (entries, futures): (Vec<_>, Vec<_>) = arguments
             .into_iter()
-            .map(|argument| self.task(Call { function: function(), argument }).split())
+            .map(|argument| self.task(name, Call { function: function(), argument }).split())
             .map(|(entry, handle)| (entry, Future::new(handle)))
             .unzip();
         if let Err(refusal) = self.pool.enqueue_all(entries.into_iter(), self.priority) {
@@ -274,72 +293,9 @@ impl<S: 'static> ThreadPoolHandle<S> {
     {
         let mut extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
         extras.needs_state = true;
-        let stateful = ThreadPoolHandle { extras: extras.shared(), ..self.clone() };
-        stateful
-            .submit(move |argument| worker::with_state(|state| function(state, argument)), argument)
-    }
-
-    /// Submits a call of `function` with the value of `future`, once that is there.
-    ///
-    /// The new task is queued when the first is done. If the first fails, or is cancelled, so is
-    /// the second, with the same error, and `function` is dropped. Cancelling the second before it
-    /// has begun cancels the first too, if that has not begun; aborting it also asks the first to
-    /// stop. Never blocks, and takes no room in a bounded queue. The two may belong to different
-    /// executors; if it is the same one, it also runs the second after a `shutdown` that came
-    /// between them.
-    ///
-    /// # Python
-    ///
-    /// There is no counterpart but a callback that submits.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let executor = concurrent_futures::ThreadPoolExecutor::new(1)?;
-    /// let page = executor.spawn(|| String::from("<p>text</p>"));
-    /// let length = executor.then(page, |page| page.len());
-    /// assert_eq!(length.result()?, 11);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn then<T, F, R>(&self, future: Future<T>, function: F) -> Future<R>
-    where
-        T: Send + 'static,
-        F: FnOnce(T) -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        let first = future.into_handle();
-        let extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
-        let extras = extras.made_from(Source::Before(first.task().clone()));
-        let second = ThreadPoolHandle { extras: Some(extras), ..self.clone() };
-        let value = Arc::new(Mutex::new(None));
-        let input = Arc::clone(&value);
-        let call = Call {
-            function: move |()| {
-                let value = input.lock().take();
-                match value {
-                    Some(value) => function(value),
-                    None => unreachable!("the task is queued after its value has been put there"),
-                }
-            },
-            argument: (),
-        };
-        let (entry, handle) = second.call(call);
-        let before = first.task().clone();
-        first.on_settled(move |outcome| {
-            entry.forget_source();
-            match outcome {
-                Ok(output) => {
-                    *value.lock() = Some(output);
-                    second.pool.enqueue_known(entry, second.priority, Patience::Continuation);
-                }
-                Err(error) => match entry.begin() {
-                    Some(begun) => begun.fail(error),
-                    None if error.is_cancelled() => {}
-                    None => before.report_unobserved(&error),
-                },
-            }
-        });
-        Future::new(handle)
+        let stateful = self.with_extras(extras.shared());
+        let call = move |argument| worker::with_state(|state| function(state, argument));
+        stateful.submit_as(type_name::<F>(), call, argument)
     }
 
     /// Calls `function` with every item, and gives the results in the order of the items; see
@@ -393,7 +349,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
         let function = Arc::new(function);
         let submit = move |chunk: Chunk<A>| {
             let function = Arc::clone(&function);
-            handle.submit(move |chunk| executor::run_chunk(chunk, |item| function(item)), chunk)
+            let call = move |chunk| executor::run_chunk(chunk, |item| function(item));
+            handle.submit_as(type_name::<F>(), call, chunk)
         };
         Map::new(options, self.max_workers(), items.into_iter(), submit)
     }
@@ -503,25 +460,29 @@ impl<S: 'static> ThreadPoolHandle<S> {
         Ok(())
     }
 
+    pub(super) fn with_extras(&self, extras: Option<Arc<Extras>>) -> Self {
+        ThreadPoolHandle { extras, ..self.clone() }
+    }
+
     /// A task for the call, within the context of this thread if the pool carries one.
-    fn call<F, A, R>(&self, call: Call<F, A>) -> (TaskRef, Handle<R>)
+    pub(super) fn call<F, A, R>(&self, name: &'static str, call: Call<F, A>) -> (TaskRef, Handle<R>)
     where
         F: FnOnce(A) -> R + Send + 'static,
         A: Send + 'static,
         R: Send + 'static,
     {
         match &self.pool.settings.context {
-            None => self.task(call).split(),
-            Some(capture) => self.task(Carried { call, carry: capture() }).split(),
+            None => self.task(name, call).split(),
+            Some(capture) => self.task(name, Carried { call, carry: capture() }).split(),
         }
     }
 
-    fn task<B>(&self, body: B) -> Fresh<B>
+    fn task<B>(&self, name: &'static str, body: B) -> Fresh<B>
     where
         B: task::Body + Send + 'static,
         B::Output: Send + 'static,
     {
-        Fresh::new(body, self.pool.id, self.extras.clone())
+        Fresh::new(body, self.pool.id, Extras::for_task(&self.extras, name))
     }
 }
 
@@ -531,6 +492,8 @@ fn extras_for(pool: &Pool, options: TaskOptions) -> Extras {
         timeout: options.timeout,
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
+        timeline: pool.settings.timeline.clone(),
+        executor: Arc::clone(&pool.settings.thread_name_prefix),
         ..Extras::default()
     }
 }

@@ -15,6 +15,7 @@ mod scope;
 mod seat;
 mod settings;
 mod shutdown;
+mod then;
 mod worker;
 
 #[cfg(all(test, concurrent_futures_loom))]

@@ -3,6 +3,7 @@
 use super::ThreadPoolHandle;
 use crate::future::Future;
 use crate::task::{self, cancellation_requested};
+use std::any::type_name;
 use std::error::Error;
 use std::panic::resume_unwind;
 
@@ -47,7 +48,7 @@ impl<S: 'static> Retrying<S> {
     {
         let retries = self.retries;
         let repeated = move |argument| repeat(retries, &mut function, argument, |_| false);
-        self.handle.submit(repeated, argument)
+        self.handle.submit_as(type_name::<F>(), repeated, argument)
     }
 
     /// Submits the call `function(argument)`, which is repeated if it returns an `Err` or panics.
@@ -72,7 +73,7 @@ impl<S: 'static> Retrying<S> {
     {
         let retries = self.retries;
         let repeated = move |argument| repeat(retries, &mut function, argument, Result::is_err);
-        self.handle.submit(repeated, argument).flatten()
+        self.handle.submit_as(type_name::<F>(), repeated, argument).flatten()
     }
 }
 

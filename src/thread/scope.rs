@@ -14,6 +14,7 @@ use crate::future::{Awaited, Future, Group, Waitable, sealed};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Parker};
 use crate::task::{self, AbortOnUnwind, Blocking, Body, Extras, Fresh};
+use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -187,12 +188,21 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> R + Send + 'scope,
         R: Send + 'scope,
     {
+        self.spawn_as(type_name::<F>(), function)
+    }
+
+    fn spawn_as<F, R>(&'scope self, name: &'static str, function: F) -> ScopedFuture<'scope, R>
+    where
+        F: FnOnce() -> R + Send + 'scope,
+        R: Send + 'scope,
+    {
         let carry = self.pool.settings.context.as_ref().map(|capture| capture());
+        let extras = Extras::for_task(&self.extras, name);
         let body = Scoped { function, carry, guard: Some(self.shared.guard()) };
         // SAFETY: what body and output borrow lives for `'scope`, which does not end before
         // `run_scope` has seen every guard dropped; and the handle goes into a `ScopedFuture`, which
         // cannot outlive `'scope`.
-        let fresh = unsafe { Fresh::borrowing(body, self.pool.id, self.extras.clone()) };
+        let fresh = unsafe { Fresh::borrowing(body, self.pool.id, extras) };
         let (entry, handle) = fresh.split();
         self.shared.group.add_task(entry.clone());
         self.pool.enqueue_known(entry, self.priority, Patience::Policy);
@@ -206,7 +216,7 @@ impl<'scope> Scope<'scope, '_> {
         A: Send + 'scope,
         R: Send + 'scope,
     {
-        self.spawn(move || function(argument))
+        self.spawn_as(type_name::<F>(), move || function(argument))
     }
 
     /// Cancels every task of the scope that has not begun, also those spawned from now on; how many
@@ -330,6 +340,8 @@ pub(super) fn run_scope<'env, T>(
                 also(error);
             }
         })),
+        timeline: pool.settings.timeline.clone(),
+        executor: Arc::clone(&pool.settings.thread_name_prefix),
         // No timeout: it would end the future before the task has let go of its borrows.
         ..Extras::default()
     };

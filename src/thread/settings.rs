@@ -4,7 +4,9 @@ use super::call::Carry;
 use super::crew::MAX_THREADS;
 use crate::executor::WhenFull;
 use crate::queue::Order;
+use crate::sync::Arc;
 use crate::task::Unobserved;
+use crate::timeline::Timeline;
 use std::any::Any;
 use std::error::Error;
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub(super) const MAX_WORKERS: usize = MAX_THREADS / 2;
 
 pub(super) struct Settings {
     pub(super) max_workers: usize,
-    pub(super) thread_name_prefix: String,
+    pub(super) thread_name_prefix: Arc<str>,
     pub(super) stack_size: Option<usize>,
     pub(super) keep_alive: Option<Duration>,
     pub(super) capacity: Option<usize>,
@@ -28,6 +30,7 @@ pub(super) struct Settings {
     pub(super) initializer: Option<Initializer>,
     pub(super) finalizer: Option<Finalizer>,
     pub(super) context: Option<Context>,
+    pub(super) timeline: Option<Timeline>,
     pub(super) on_unobserved: Option<Unobserved>,
     pub(super) cancel_on_unwind: bool,
     pub(super) caller_helps: bool,

@@ -9,7 +9,7 @@ const ROWS: [&[&str]; 10] = [
     &["error"],
     &["sync"],
     &["sys"],
-    &["queue"],
+    &["queue", "timeline"],
     &["task"],
     &["future"],
     &["executor"],

@@ -21,6 +21,7 @@ use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
 use crate::sys::{self, image};
 use crate::task;
+use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::{self, Display};
@@ -57,7 +58,7 @@ impl ProcessPoolBuilder<()> {
             max_workers: None,
             settings: Settings {
                 max_workers: 1,
-                name: String::new(),
+                name: Arc::default(),
                 start_all: false,
                 keep_alive: None,
                 max_tasks_per_child: None,
@@ -80,6 +81,7 @@ impl ProcessPoolBuilder<()> {
                 affinity: None,
                 address_space: None,
                 memory: None,
+                timeline: None,
                 output: None,
                 measures: false,
                 on_unobserved: None,
@@ -387,6 +389,28 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         self
     }
 
+    /// Records in a [`Timeline`] what the workers do. Default: nothing is recorded.
+    ///
+    /// Tasks without a label have numbers there, because the name of a function does not travel with it. When
+    /// they began and ended is told by their workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Ending, ProcessPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::new();
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).timeline(&timeline).build()?;
+    /// let crash = executor.submit(|()| -> u32 { std::process::abort() }, ());
+    /// assert!(crash.result().is_err());
+    /// assert_eq!(timeline.tasks()[0].ending, Some(Ending::Lost));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeline(mut self, timeline: &Timeline) -> Self {
+        self.settings.timeline = Some(timeline.clone());
+        self
+    }
+
     /// Is told of every failure that nobody looked at: the future was dropped, before or after the
     /// task failed, and nothing was asked of it. Cancellation is no failure. Runs on the thread that
     /// drops the future or ends the task. Default: nothing.
@@ -468,7 +492,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             return Err(BuildError::Zero { setting: "max_tasks_per_child" });
         }
         // ORDERING: relaxed; the number only has to differ from the others.
-        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed));
+        settings.name = format!("ProcessPool-{}", POOLS.fetch_add(1, Ordering::Relaxed)).into();
         task::install_hook();
         Ok(ProcessPoolExecutor::owning(Pool::new(self.settings)))
     }

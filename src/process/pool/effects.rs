@@ -104,7 +104,7 @@ impl Pool {
                     let line = state.lines.get(&worker);
                     let was_kept = line.is_some_and(|it| it.page.slots().take_back(ticket));
                     if was_kept {
-                        state.machine.taken_back(task);
+                        state.take_back(task);
                         fault!(CallTakenBack);
                     } else {
                         self.book_begin(state, task);
@@ -193,6 +193,9 @@ impl Pool {
             return;
         }
         effects.room += usize::from(std::mem::take(&mut job.has_room));
+        if let Some(watch) = job.watch() {
+            watch.sent_to(line.lane.as_ref(), &self.settings.name, line.index, line.process_id());
+        }
         line.page.slots().offer(ticket);
         fault!(CallOffered);
         let context = job.call.context.as_ref();

@@ -10,7 +10,8 @@ use crate::process::shared::Kept;
 use crate::process::wire::message::{self, Code, Outcome, Panic, Usage};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
-use crate::task::{self, Producer, Report, TaskRef};
+use crate::task::{self, Producer, Report, TaskRef, Watch};
+use crate::timeline::Entry;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -49,6 +50,16 @@ impl JobOf<dyn Sink> {
 
     pub(crate) fn task(&self) -> &TaskRef {
         self.sink.task()
+    }
+
+    /// Who watches it.
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.task().extras()?.watch.as_ref()
+    }
+
+    /// What is recorded of it, if anything is.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        self.watch()?.entry.as_ref()
     }
 
     /// How long it may run.

@@ -13,6 +13,7 @@ use crate::sync::{Arc, Mutex};
 use crate::sys::capture::Transcript;
 use crate::sys::child::{Child, Ended, Signal, signal_name};
 use crate::sys::{Bell, Link, fault, limits, wait_for};
+use crate::timeline::Lane;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::io;
@@ -111,6 +112,8 @@ pub(crate) struct Line {
     pub(crate) worker: WorkerId,
     pub(crate) index: usize,
     pub(crate) page: Arc<Page>,
+    /// Where to record what the worker does.
+    pub(crate) lane: Option<Arc<Lane>>,
     /// The worker's memory for large outcomes.
     pub(crate) outcomes: Opened,
     /// What its calls write, if that is kept.
@@ -147,6 +150,7 @@ impl Line {
             worker,
             index,
             page: Arc::new(page),
+            lane: None,
             outcomes: Opened::new(child.id()),
             transcript,
             link,

@@ -29,8 +29,9 @@ use crate::process::wire::message::{DoneHead, Outcome, Return};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
-use crate::sys::fault;
+use crate::sys::{self, fault};
 use crate::task::{self, Advice, Blocking, Owner, OwnerId, Report, TaskRef};
+use crate::timeline::{Ending, Span};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -314,7 +315,8 @@ impl Pool {
         finished: &mut VecDeque<Finished>,
     ) -> bool {
         let Returned { head, reply } = call;
-        let DoneHead { ticket, nanoseconds, is_too_large, has_failed, report, outcome } = head;
+        let DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome } =
+            head;
         let how = if has_failed { Return::Failed } else { Return::Succeeded };
         let duration = Duration::from_nanos(nanoseconds);
         let task = state.machine.task_of(worker, ticket);
@@ -327,17 +329,27 @@ impl Pool {
         let verdict = state.machine.returned(worker, ticket, how, duration, is_too_large);
         let job = match verdict {
             Verdict::Unknown => return false,
-            Verdict::Again => return true,
+            Verdict::Again => {
+                let job = task.and_then(|id| state.machine.job(id));
+                if let Some(entry) = job.and_then(|job| job.entry()) {
+                    entry.retry(span_of(begun, duration));
+                }
+                return true;
+            }
             Verdict::Over(job) => job,
         };
         if let Some(report) = report {
             job.task().report(|it| *it = (*report).into());
         }
-        match outcome {
-            _ if job.task().snapshot().is_expired() => state.failed += 1,
-            Outcome::Value(_) => state.finished += 1,
-            Outcome::Cancelled => state.cancelled += 1,
-            _ => state.failed += 1,
+        let (count, ending) = match outcome {
+            _ if job.task().snapshot().is_expired() => (&mut state.failed, Ending::TimedOut),
+            Outcome::Value(_) => (&mut state.finished, Ending::Finished),
+            Outcome::Cancelled => (&mut state.cancelled, Ending::Cancelled),
+            _ => (&mut state.failed, Ending::Failed),
+        };
+        *count += 1;
+        if let Some(entry) = job.entry() {
+            entry.end(ending, span_of(begun, duration));
         }
         finished.push_back(Finished { job, how: How::Returned(outcome, reply) });
         true
@@ -363,18 +375,26 @@ impl Pool {
         let has_begun = |ticket| line.page.slots().has_begun(ticket);
         let worker = state.machine.workers().find(|it| it.id == line.worker);
         let was_up = worker.as_ref().is_some_and(|it| it.is_up);
-        for (ticket, task) in worker.map(|it| it.sent).unwrap_or_default() {
+        let sent = worker.map(|it| it.sent).unwrap_or_default();
+        for (ticket, task) in sent.iter().copied() {
+            let Some(job) = state.machine.job_mut(task) else { continue };
             // As in `book`.
-            if has_begun(ticket)
-                && let Some(job) = state.machine.job_mut(task)
-            {
+            if has_begun(ticket) {
                 job.begin();
                 self.forget_alarms(job);
                 // It was at one call, and all that is there belongs to that.
                 job.task().report(|it| *it = Report { output: output.clone(), usage: None });
+            } else if let Some(entry) = job.entry() {
+                entry.taken_back();
             }
         }
         state.machine.died(line.worker, has_begun, now);
+        for (_, task) in sent {
+            // One that is still there is tried again.
+            if let Some(entry) = state.machine.job(task).and_then(|job| job.entry()) {
+                entry.retry(None);
+            }
+        }
         fault!(DeathBooked);
         self.act_upon(state, Cause::Death { death, was_up });
     }
@@ -456,6 +476,12 @@ impl Pool {
     }
 }
 
+/// When a call began and how long it took, as its worker says.
+fn span_of(begun: u64, duration: Duration) -> Option<Span> {
+    let ago = sys::shared_clock().saturating_sub(Duration::from_nanos(begun));
+    Some((Instant::now().checked_sub(ago)?, duration))
+}
+
 /// Comes again as long as there is something to mind. Without a timer it stays as long as the pool.
 fn mind_values(pool: Weak<Pool>, timer: &Timer, after: Duration) {
     let Some(at) = deadline_after(after) else { return };
@@ -495,7 +521,7 @@ impl Owner for Pool {
                 self.book_begin(&mut state, id);
                 return false;
             }
-            state.machine.taken_back(id);
+            state.take_back(id);
         }
         task.end_lending();
         true

@@ -25,7 +25,7 @@ use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
 use crate::sys::capture::{STREAMS, Transcript};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
-use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
+use crate::task::{self, Blocking, Host, OwnerId};
 use std::cell::Cell;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -143,7 +143,10 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     // The far end must be the worker's alone, or its end would not be heard.
     drop(command);
     let means = Means { page, link, bell, transcript };
-    let line = Arc::new(Line::new(worker, index, means, child, most));
+    let mut line = Line::new(worker, index, means, child, most);
+    let timeline = settings.timeline.as_ref();
+    line.lane = timeline.map(|it| it.lane_of_process(&settings.name, index, line.process_id()));
+    let line = Arc::new(line);
     line.push_message(Kind::Configure, &configure);
     Ok(line)
 }
@@ -459,10 +462,6 @@ impl Host for LineHost {
         self.pool.id
     }
 
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
     fn begin_blocking(&self, _why: Blocking) {
         if !is_serving(&self.line) {
             return;
@@ -485,8 +484,4 @@ impl Host for LineHost {
     }
 
     fn end_blocking(&self, _why: Blocking) {}
-
-    fn is_stopping(&self) -> bool {
-        false
-    }
 }

@@ -7,6 +7,7 @@ use crate::process::wire::message::Code;
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::task::Unobserved;
+use crate::timeline::Timeline;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub(crate) const MAX_WORKERS: usize = 1 << 14;
 
 pub(crate) struct Settings {
     pub(crate) max_workers: usize,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) start_all: bool,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) max_tasks_per_child: Option<usize>,
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) affinity: Option<AffinityOf>,
     pub(crate) address_space: Option<u64>,
     pub(crate) memory: Option<u64>,
+    pub(crate) timeline: Option<Timeline>,
     /// So many bytes of each stream are kept of each task.
     pub(crate) output: Option<usize>,
     pub(crate) measures: bool,

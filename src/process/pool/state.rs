@@ -70,6 +70,14 @@ impl State {
         }
     }
 
+    /// The call of a task has been kept from beginning.
+    pub(crate) fn take_back(&mut self, task: TaskId) {
+        if let Some(entry) = self.machine.job(task).and_then(|job| job.entry()) {
+            entry.taken_back();
+        }
+        self.machine.taken_back(task);
+    }
+
     /// The line of the worker that is at this task, and at no other as far as can be seen.
     pub(crate) fn line_of_running(&self, task: TaskId) -> Option<Arc<Line>> {
         let (worker, ticket) = self.machine.sent(task)?;

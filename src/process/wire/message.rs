@@ -134,6 +134,8 @@ pub(crate) struct CallHead<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DoneHead {
     pub(crate) ticket: Ticket,
+    /// When it began, by the shared clock, and how long it took.
+    pub(crate) begun: u64,
     pub(crate) nanoseconds: u64,
     /// The worker has more memory than it may keep.
     pub(crate) is_too_large: bool,

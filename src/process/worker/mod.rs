@@ -23,14 +23,14 @@ use crate::process::wire::message::{
 use crate::sync::{Arc, Spin};
 use crate::sys::capture::{Recorder, end_recording};
 use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
-use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
+use crate::task::{self, Body, Extras, Fresh, Host, OwnerId};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a worker's process ends with if it cannot go on.
 const CANNOT_GO_ON: i32 = 70;
@@ -285,14 +285,14 @@ impl Worker {
         self.host.current.set(Some(ticket));
         self.mind_outcomes();
         let measuring = self.configure.measures.then(Measuring::begin);
-        let begun = Instant::now();
+        let begun = sys::shared_clock();
         let running = Running {
             frame: body,
             arguments: Arc::clone(&self.arguments),
             into: Writer::new(&self.outcomes),
         };
         let (outcome, how, result) = run(label, running);
-        let duration = begun.elapsed();
+        let duration = sys::shared_clock().saturating_sub(begun);
         let usage = measuring.map(Measuring::end);
         self.host.current.set(None);
         fault!(CallReturned);
@@ -327,8 +327,10 @@ impl Worker {
             limits::resident_bytes().is_some_and(|bytes| bytes.saturating_sub(kept as u64) > most)
         });
         let has_failed = how == Return::Failed;
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let done = DoneHead { ticket, nanoseconds, is_too_large, has_failed, report, outcome };
+        let [begun, nanoseconds] =
+            [begun, duration].map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX));
+        let done =
+            DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
         if let Some(parcel) = &parcel {
@@ -570,14 +572,6 @@ impl Host for WorkerHost {
     fn owner(&self) -> OwnerId {
         OwnerId::NOBODY
     }
-
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
-    fn begin_blocking(&self, _why: Blocking) {}
-
-    fn end_blocking(&self, _why: Blocking) {}
 
     fn is_stopping(&self) -> bool {
         self.current.get().is_some_and(|ticket| self.page.slots().is_stop_requested(ticket))

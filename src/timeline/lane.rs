@@ -1,0 +1,215 @@
+//! The lanes of a timeline: what one worker is at, and what it has done.
+
+use super::{Ending, Name, Timeline};
+use crate::sync::Arc;
+use crate::sync::global::Mutex;
+use crate::sync::thread::const_thread_local;
+use std::cell::RefCell;
+
+/// So many records a lane gathers before it hands them over.
+pub(super) const CHUNK: usize = 256;
+
+/// The pool of those who are no workers and run what they wait for.
+pub(super) const CALLERS: &str = "callers";
+
+/// Of a task that never began.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// A task that is over. Times are nanoseconds since the timeline was made.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) number: u64,
+    pub(super) name: Name,
+    pub(super) submitted: u64,
+    pub(super) begun: u64,
+    pub(super) ended: u64,
+    /// Zero if it was this one.
+    pub(super) process_id: u32,
+    pub(super) ending: Ending,
+}
+
+/// A task that a worker is at, or has been sent.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) number: u64,
+    pub(super) name: Name,
+    pub(super) submitted: u64,
+    /// When it was begun, or sent.
+    pub(super) since: u64,
+}
+
+/// What one worker does. A worker that replaces another goes on with its lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(super) pool: String,
+    pub(super) name: Arc<str>,
+    pub(super) index: usize,
+    work: Mutex<Work>,
+}
+
+#[derive(Debug)]
+struct Work {
+    is_taken: bool,
+    /// Zero for a thread.
+    process_id: u32,
+    /// Of a thread, tasks within each other, the innermost last; of a process, the one that it is at, and
+    /// those that were sent ahead.
+    open: Vec<Open>,
+    last_end: u64,
+    /// How many records it has handed over.
+    handed: usize,
+    records: Vec<Record>,
+    counts: [usize; Ending::ALL.len()],
+}
+
+/// Records that a lane has handed over.
+pub(super) struct Chunk {
+    pub(super) lane: Arc<Lane>,
+    /// How many the lane had handed over before.
+    pub(super) first: usize,
+    pub(super) records: Vec<Record>,
+}
+
+/// What a lane has done and not handed over, and what it is at.
+pub(super) struct View {
+    pub(super) handed: usize,
+    pub(super) records: Vec<Record>,
+    pub(super) open: Vec<Open>,
+    pub(super) process_id: u32,
+}
+
+impl Lane {
+    pub(super) fn new(pool: &str, name: String, index: usize) -> Self {
+        Lane {
+            pool: pool.to_owned(),
+            name: name.into(),
+            index,
+            work: Mutex::new(Work {
+                is_taken: true,
+                process_id: 0,
+                open: Vec::new(),
+                last_end: 0,
+                handed: 0,
+                records: Vec::new(),
+                counts: [0; Ending::ALL.len()],
+            }),
+        }
+    }
+
+    /// Whether it was free, and is not any more.
+    pub(super) fn take(&self) -> bool {
+        !std::mem::replace(&mut self.work.lock().is_taken, true)
+    }
+
+    /// A process is the worker from now on.
+    pub(super) fn begin_process(&self, process_id: u32, now: u64) {
+        let mut work = self.work.lock();
+        work.process_id = process_id;
+        work.last_end = now;
+    }
+
+    pub(super) fn open(&self, task: Open) {
+        self.work.lock().open.push(task);
+    }
+
+    /// The task is not here any more. Gives when it began, and in which process.
+    pub(super) fn close(&self, number: u64) -> (u64, u32) {
+        let mut work = self.work.lock();
+        let at = if work.process_id == 0 {
+            work.open.iter().rposition(|it| it.number == number)
+        } else {
+            work.open.iter().position(|it| it.number == number)
+        };
+        let Some(at) = at else { return (NEVER, work.process_id) };
+        let task = work.open.remove(at);
+        (work.begun(&task), work.process_id)
+    }
+
+    /// A task is over. Hands over what has been gathered if that is enough, so that nobody finds it neither
+    /// here nor there.
+    pub(super) fn push(self: &Arc<Self>, record: Record, hand_over: impl FnOnce(Chunk)) {
+        let mut work = self.work.lock();
+        work.counts[record.ending as usize] += 1;
+        work.last_end = work.last_end.max(record.ended);
+        work.records.push(record);
+        if work.records.len() >= CHUNK {
+            let records = std::mem::replace(&mut work.records, Vec::with_capacity(CHUNK));
+            hand_over(Chunk { lane: Arc::clone(self), first: work.handed, records });
+            work.handed += CHUNK;
+        }
+    }
+
+    /// The task that has just ended did so in another way than was thought.
+    pub(super) fn amend(&self, number: u64, ending: Ending) {
+        let mut work = self.work.lock();
+        if let Some(record) = work.records.iter_mut().rev().find(|it| it.number == number) {
+            let before = std::mem::replace(&mut record.ending, ending);
+            work.counts[before as usize] -= 1;
+            work.counts[ending as usize] += 1;
+        }
+    }
+
+    pub(super) fn look(&self) -> View {
+        let work = self.work.lock();
+        let Work { handed, process_id, .. } = *work;
+        View { handed, records: work.records.clone(), open: work.running(), process_id }
+    }
+}
+
+impl Work {
+    fn running(&self) -> Vec<Open> {
+        let most = if self.process_id == 0 { usize::MAX } else { 1 };
+        let begun = |it: &Open| Open { since: self.begun(it), ..it.clone() };
+        self.open.iter().take(most).map(begun).collect()
+    }
+
+    /// When it began, as far as that is known here: a process begins a call when it is there, and the one
+    /// before has ended.
+    fn begun(&self, task: &Open) -> u64 {
+        if self.process_id == 0 { task.since } else { task.since.max(self.last_end) }
+    }
+}
+
+const_thread_local! {
+    /// The lanes of this thread, one for each timeline that it has to do with.
+    static LANES: RefCell<Vec<(Timeline, Arc<Lane>)>> = RefCell::new(Vec::new())
+}
+
+/// What makes a thread a worker's, in the eyes of a timeline.
+#[derive(Debug)]
+pub(crate) struct Place {
+    timeline: Timeline,
+    lane: Arc<Lane>,
+}
+
+impl Place {
+    pub(super) fn take(timeline: &Timeline, lane: Arc<Lane>) -> Place {
+        Place::keep(timeline, Arc::clone(&lane));
+        Place { timeline: timeline.clone(), lane }
+    }
+
+    /// From now on this is the thread's lane.
+    pub(super) fn keep(timeline: &Timeline, lane: Arc<Lane>) {
+        let _ = LANES.try_with(|lanes| lanes.borrow_mut().push((timeline.clone(), lane)));
+    }
+
+    pub(super) fn here(timeline: &Timeline) -> Option<Arc<Lane>> {
+        let find = |lanes: &RefCell<Vec<(Timeline, Arc<Lane>)>>| {
+            let lanes = lanes.borrow();
+            lanes.iter().find(|(it, _)| it == timeline).map(|(_, lane)| Arc::clone(lane))
+        };
+        LANES.try_with(find).ok().flatten()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let forgotten = LANES.try_with(|lanes| {
+            let mut lanes = lanes.borrow_mut();
+            let at = lanes.iter().position(|(it, _)| *it == self.timeline);
+            at.map(|at| lanes.remove(at))
+        });
+        drop(forgotten);
+        self.lane.work.lock().is_taken = false;
+    }
+}

@@ -1,0 +1,302 @@
+//! What each worker did, and when: recorded while it works, and shown afterwards.
+//!
+//! This room knows no task and no pool. A task that is to be recorded has an [`Entry`], which is told
+//! who begins it, and how it ends; what has ended is kept with the [`Lane`] of its worker, so that
+//! workers do not meet. `snapshot` puts it all together, for those who show it: `trace` and `svg`.
+
+mod entry;
+mod lane;
+mod names;
+mod snapshot;
+mod svg;
+mod text;
+mod trace;
+
+pub(crate) use entry::{Entry, Span};
+pub(crate) use lane::{Lane, Place};
+pub(crate) use names::Name;
+
+use crate::sync::Arc;
+use crate::sync::global::{AtomicUsize, Mutex, Ordering};
+use lane::{Chunk, Record};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How many tasks are kept unless somebody says otherwise.
+const CAPACITY: usize = 1_000_000;
+
+/// Records what the workers of executors did: which task, on which worker, from when to when, and how it
+/// ended.
+///
+/// Given to [one](crate::ThreadPoolBuilder::timeline) or several executors when they are built; clones are
+/// the same timeline. It can be looked at at any time, also while tasks run.
+///
+/// What has ended stands in it before its future is done. Tasks that have not begun are not in it, until
+/// they are cancelled, say.
+///
+/// # Cost
+///
+/// An executor without a timeline pays nothing for it. With one, a task of a pool of threads takes some
+/// COST ns more, and 64 bytes are kept for each task that has ended, besides its label. Of the last
+/// million, unless another [capacity](Self::with_capacity) is asked for.
+///
+/// # Python
+///
+/// There is no counterpart.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{Ending, TaskOptions, ThreadPoolExecutor, Timeline};
+///
+/// let timeline = Timeline::new();
+/// let builder = ThreadPoolExecutor::builder().max_workers(1).thread_name_prefix("pages");
+/// let executor = builder.timeline(&timeline).build()?;
+/// executor.with(TaskOptions::new().label("page 7")).submit(|page| page * 2, 7).result()?;
+///
+/// let tasks = timeline.tasks();
+/// assert_eq!(tasks[0].label, "page 7");
+/// assert_eq!(tasks[0].worker.as_deref(), Some("pages_0"));
+/// assert_eq!(tasks[0].ending, Some(Ending::Finished));
+/// assert!(tasks[0].submitted <= tasks[0].begun.unwrap());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Timeline {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    origin: Instant,
+    capacity: usize,
+    submitted: AtomicUsize,
+    lanes: Mutex<Vec<Arc<Lane>>>,
+    /// Of tasks that ended without having been begun.
+    nowhere: Arc<Lane>,
+    kept: Mutex<Kept>,
+}
+
+/// Records that their lanes have handed over, the oldest first.
+#[derive(Default)]
+struct Kept {
+    chunks: VecDeque<Arc<Chunk>>,
+    tasks: usize,
+    dropped: usize,
+}
+
+impl Timeline {
+    /// A timeline that keeps the last million tasks.
+    pub fn new() -> Self {
+        Self::with_capacity(CAPACITY)
+    }
+
+    /// A timeline that keeps the last so many tasks, and up to 256 more for each worker. The oldest are
+    /// dropped, and [counted](Self::dropped).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ThreadPoolExecutor, Timeline};
+    ///
+    /// let timeline = Timeline::with_capacity(1000);
+    /// let executor = ThreadPoolExecutor::builder().max_workers(1).timeline(&timeline).build()?;
+    /// executor.submit_all(|n| n + 1, 0..5000);
+    /// executor.shutdown(true, false);
+    /// assert!((1000..=1256).contains(&timeline.tasks().len()));
+    /// assert_eq!(timeline.dropped() + timeline.tasks().len(), 5000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_capacity(tasks: usize) -> Self {
+        Timeline {
+            shared: Arc::new(Shared {
+                origin: Instant::now(),
+                capacity: tasks,
+                submitted: AtomicUsize::new(0),
+                lanes: Mutex::default(),
+                nowhere: Arc::new(Lane::new("", "not begun".into(), 0)),
+                kept: Mutex::default(),
+            }),
+        }
+    }
+
+    /// How many tasks have been dropped because there were more than the timeline keeps.
+    pub fn dropped(&self) -> usize {
+        self.shared.kept.lock().dropped
+    }
+
+    /// A place for a thread that is a worker of this pool, until that is dropped.
+    pub(crate) fn seat_thread(&self, pool: &str) -> Place {
+        let mut lanes = self.shared.lanes.lock();
+        let free = lanes.iter().find(|lane| lane.pool == pool && lane.take());
+        let lane = free.cloned().unwrap_or_else(|| {
+            let index = lanes.iter().filter(|lane| lane.pool == pool).count();
+            let lane = Arc::new(Lane::new(pool, format!("{pool}_{index}"), index));
+            lanes.push(Arc::clone(&lane));
+            lane
+        });
+        Place::take(self, lane)
+    }
+
+    /// The lane of the calling thread. One that is no worker, and helps, has a lane of its own from then on.
+    fn lane_here(&self) -> Arc<Lane> {
+        Place::here(self).unwrap_or_else(|| {
+            let name = std::thread::current().name().unwrap_or("caller").to_owned();
+            let mut lanes = self.shared.lanes.lock();
+            let index = lanes.iter().filter(|lane| lane.pool == lane::CALLERS).count();
+            let lane = Arc::new(Lane::new(lane::CALLERS, name, index));
+            lanes.push(Arc::clone(&lane));
+            drop(lanes);
+            Place::keep(self, Arc::clone(&lane));
+            lane
+        })
+    }
+
+    /// The lane of a process that is the worker with this index of a pool.
+    pub(crate) fn lane_of_process(&self, pool: &str, index: usize, process_id: u32) -> Arc<Lane> {
+        let mut lanes = self.shared.lanes.lock();
+        let is_its = |lane: &&Arc<Lane>| lane.pool == pool && lane.index == index;
+        let lane = lanes.iter().find(is_its).cloned().unwrap_or_else(|| {
+            let lane = Arc::new(Lane::new(pool, format!("{pool}_{index}"), index));
+            lanes.push(Arc::clone(&lane));
+            lane
+        });
+        drop(lanes);
+        lane.begin_process(process_id, self.now());
+        lane
+    }
+
+    fn now(&self) -> u64 {
+        self.since_origin(Instant::now())
+    }
+
+    /// In nanoseconds, of which there are enough for centuries.
+    fn since_origin(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.shared.origin).as_nanos() as u64
+    }
+
+    /// The number of the next task, from one.
+    fn next_number(&self) -> u64 {
+        // ORDERING: relaxed; the numbers only have to differ.
+        self.shared.submitted.fetch_add(1, Ordering::Relaxed) as u64 + 1
+    }
+
+    /// A task is over.
+    fn keep(&self, lane: &Arc<Lane>, record: Record) {
+        let mut dropped = Vec::new();
+        lane.push(record, |chunk| {
+            dropped = self.shared.kept.lock().add(chunk, self.shared.capacity);
+        });
+        // Without a lock, for there may be many labels.
+        drop(dropped);
+    }
+}
+
+impl Kept {
+    /// What is dropped to make room.
+    fn add(&mut self, chunk: Chunk, capacity: usize) -> Vec<Arc<Chunk>> {
+        self.tasks += chunk.records.len();
+        self.chunks.push_back(Arc::new(chunk));
+        let mut dropped = Vec::new();
+        while let Some(oldest) = self.chunks.front().map(|it| it.records.len())
+            && self.tasks - oldest >= capacity
+        {
+            self.tasks -= oldest;
+            self.dropped += oldest;
+            dropped.extend(self.chunks.pop_front());
+        }
+        dropped
+    }
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for Timeline {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl std::fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Timeline")
+            .field("workers", &self.shared.lanes.lock().len())
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a task ended, as a [`Timeline`] tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Ending {
+    /// It gave a value.
+    Finished,
+    /// It panicked, was refused, or its argument or result could not be transferred.
+    Failed,
+    /// It took too long, to begin or to end.
+    TimedOut,
+    /// It was cancelled, or heeded a request to stop.
+    Cancelled,
+    /// Its worker died, or its executor broke.
+    Lost,
+    /// An attempt failed, or its worker died, and the task was queued once more.
+    Retried,
+}
+
+impl Ending {
+    pub(crate) const ALL: [Ending; 6] = [
+        Ending::Finished,
+        Ending::Failed,
+        Ending::TimedOut,
+        Ending::Cancelled,
+        Ending::Lost,
+        Ending::Retried,
+    ];
+
+    /// In the words that users read.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Ending::Finished => "finished",
+            Ending::Failed => "failed",
+            Ending::TimedOut => "timed out",
+            Ending::Cancelled => "cancelled",
+            Ending::Lost => "lost",
+            Ending::Retried => "retried",
+        }
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One task, or one attempt at it, as a [`Timeline`] tells it. Times count from when the timeline was made.
+///
+/// # Examples
+///
+/// See [`Timeline`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskRecord {
+    /// The task's label; otherwise the name of its function, or a number in the order of submission.
+    pub label: String,
+    /// The worker that ran it; `None` if it never began.
+    pub worker: Option<Arc<str>>,
+    /// The process that ran it, if it was another one.
+    pub process_id: Option<u32>,
+    /// When it was submitted.
+    pub submitted: Duration,
+    /// When it began, if it did. Of a task that was lost with its process, the earliest moment that this can
+    /// have been.
+    pub begun: Option<Duration>,
+    /// When it ended; `None` if it is running.
+    pub ended: Option<Duration>,
+    /// How it ended; `None` if it is running.
+    pub ending: Option<Ending>,
+}
