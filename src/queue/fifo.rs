@@ -67,8 +67,11 @@ impl<T> Fifo<T> {
     }
 
     pub(super) fn push(&self, entry: T, lane: Option<Lane>) {
-        let line = lane.map_or(self.shared(), |Lane(own)| &self.lanes()[own].0);
-        line.push(|entries| entries.push_back(entry));
+        self.line(lane).push(|entries| entries.push_back(entry));
+    }
+
+    pub(super) fn push_all(&self, group: &mut Vec<T>, lane: Option<Lane>) {
+        self.line(lane).push_all(group);
     }
 
     pub(super) fn pop(&self, tour: &mut Tour) -> Option<T> {
@@ -110,6 +113,11 @@ impl<T> Fifo<T> {
 
     pub(super) fn len(&self) -> usize {
         self.lines.iter().map(|line| line.0.len()).sum()
+    }
+
+    /// Where what comes from this lane is put.
+    fn line(&self, lane: Option<Lane>) -> &Locked<VecDeque<T>> {
+        lane.map_or(self.shared(), |Lane(own)| &self.lanes()[own].0)
     }
 
     fn shared(&self) -> &Locked<VecDeque<T>> {

@@ -89,6 +89,14 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Adds a few entries at once, in this order, and leaves nothing in `group`.
+    pub(crate) fn push_all(&self, group: &mut Vec<T>, priority: i32, lane: Option<Lane>) {
+        match self {
+            Queue::Fifo(fifo) => fifo.push_all(group, lane),
+            _ => group.drain(..).for_each(|entry| self.push(entry, priority, lane)),
+        }
+    }
+
     /// The next entry for a worker on such a tour.
     pub(crate) fn pop(&self, tour: &mut Tour) -> Option<T> {
         match self {
@@ -177,6 +185,17 @@ impl<C: Default> Locked<C> {
         // sleep by this number stands behind a sequentially consistent fence, as the pusher does
         // afterwards.
         self.length.0.store(self.len() + 1, Ordering::Relaxed);
+    }
+
+    fn push_all<T>(&self, group: &mut Vec<T>)
+    where
+        C: Extend<T>,
+    {
+        let mut entries = self.entries.lock();
+        let count = group.len();
+        entries.extend(group.drain(..));
+        // ORDERING: relaxed, as in `push`.
+        self.length.0.store(self.len() + count, Ordering::Relaxed);
     }
 
     fn pop<T>(&self, take: impl FnOnce(&mut C) -> Option<T>) -> Option<T> {

@@ -19,6 +19,9 @@ use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after, trap};
 use crate::task::{self, Advice, Begun, Blocking, End, Extras, Owner, OwnerId, TaskRef};
 
+/// So many tasks of one submission are put into the queue at once, under one lock that workers need as well.
+const GROUP: usize = 64;
+
 /// Fewer stale entries than this are left where they are: some 100 KiB at the most.
 const SWEEP: usize = 1024;
 
@@ -198,12 +201,17 @@ impl Pool {
             return Err(refusal);
         }
         let lane = worker::lane_in(self.id);
+        let mut group = Vec::with_capacity(GROUP);
         for task in tasks {
             let is_watched = self.watch_begin(&task)?;
             if Self::mark_queued(&task, is_watched) {
-                self.queue.push(task, priority, lane);
+                group.push(task);
+            }
+            if group.len() == GROUP {
+                self.queue.push_all(&mut group, priority, lane);
             }
         }
+        self.queue.push_all(&mut group, priority, lane);
         self.summon()
     }
 
