@@ -333,12 +333,10 @@ impl fmt::Display for TaskError {
             (None, None) => f.write_str("task ")?,
         }
         self.kind().fmt_predicate(f)?;
-        match (&*self.0, self.kind()) {
-            (
-                Details::OfItem { chunk: 2.., .. },
-                TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. },
-            ) => f.write_str(", with its chunk; a `chunksize` of one keeps items apart")?,
-            _ => {}
+        if let Details::OfItem { chunk: 2.., .. } = &*self.0
+            && let TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. } = self.kind()
+        {
+            f.write_str(", with its chunk; a `chunksize` of one keeps items apart")?;
         }
         match self.last_words() {
             Some(words) => write!(f, "; its last words: {words}"),

@@ -28,7 +28,7 @@ use super::limits::{check_file_length, longest_file};
 use super::memory::{Key, key_of, nameless, path_of};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
-use crate::sync::{Arc, Mutex, MutexGuard, thread};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, thread};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -131,6 +131,9 @@ pub(crate) struct Recorder {
     most: usize,
     /// What is in the files. Held by whoever moves bytes there.
     fill: Mutex<[Fill; STREAMS]>,
+    /// Its thread has its descriptors.
+    is_attended: Mutex<bool>,
+    attends: Condvar,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -216,7 +219,8 @@ impl Recorder {
     pub(crate) fn open(process: u32, ends: [Ends; STREAMS], most: usize) -> io::Result<Recorder> {
         let [output, errors] = ends;
         let streams = [Stream::open(process, output)?, Stream::open(process, errors)?];
-        Ok(Recorder { streams, most, fill: Mutex::default() })
+        let (is_attended, attends) = (Mutex::new(false), Condvar::new());
+        Ok(Recorder { streams, most, fill: Mutex::default(), is_attended, attends })
     }
 
     /// From now on all is recorded that this process writes to its standard output and error, and whoever
@@ -234,9 +238,13 @@ impl Recorder {
             .each_ref()
             .map(|it| open(&path_of(std::process::id(), it.pipe.0.as_raw_fd()), OFlags::WRONLY));
         let (output, errors) = (output?, errors?);
-        // First, for who writes must be read.
+        // First, for who writes must be read, whatever is closed from then on.
         let recorder = Arc::clone(self);
         thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())?;
+        let mut is_attended = self.is_attended.lock();
+        while !*is_attended {
+            is_attended = self.attends.wait_until(is_attended, None).0;
+        }
         let _ = BEFORE.set(before);
         flush();
         rustix::stdio::dup2_stdout(&output)?;
@@ -250,6 +258,8 @@ impl Recorder {
         const MUCH: usize = 32 << 10;
         let [output, errors] = &self.streams;
         keep_only([&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0]);
+        *self.is_attended.lock() = true;
+        self.attends.notify_one();
         let mut open: Vec<&Stream> = self.streams.iter().collect();
         let mut is_busy = false;
         while !open.is_empty() {
@@ -373,23 +383,22 @@ fn end_lines() {
 /// Gives this thread descriptors of its own, and of those only these. Where the system cannot do that, they
 /// stay those of the process.
 fn keep_only(kept: [&OwnedFd; 4]) {
-    let close = |first: i32, last: u32| {
-        let first = first.cast_unsigned();
-        if first <= last {
+    let close = |first: u32, last: Option<u32>| {
+        if let Some(last) = last.filter(|last| first <= *last) {
             let flags = libc::CLOSE_RANGE_UNSHARE;
             // SAFETY: it takes plain numbers, and closes nothing of any other thread's. This one uses only what
             // is kept.
             unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
         }
     };
-    let mut kept = kept.map(AsRawFd::as_raw_fd);
+    let mut kept = kept.map(|it| it.as_raw_fd().cast_unsigned());
     kept.sort_unstable();
     let mut next = 0;
     for number in kept {
-        close(next, number.cast_unsigned().wrapping_sub(1));
+        close(next, number.checked_sub(1));
         next = number + 1;
     }
-    close(next, u32::MAX);
+    close(next, Some(u32::MAX));
 }
 
 fn pause() {

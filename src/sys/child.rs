@@ -227,6 +227,20 @@ fn end_at_once(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Sees that standard output and standard error are there, if they lead nowhere: a file that is opened later would
+/// take their place, and what is printed would go there.
+pub(crate) fn fill_standard_streams() -> io::Result<()> {
+    for stream in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        if rustix::io::fcntl_getfd(stream) == Err(rustix::io::Errno::BADF) {
+            // It gets the lowest number that is free, which is this one.
+            let flags = rustix::fs::OFlags::RDWR;
+            let nowhere = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?;
+            std::mem::forget(nowhere);
+        }
+    }
+    Ok(())
+}
+
 /// From now on this process takes no notice of writing where nobody reads.
 pub(crate) fn ignore_pipe() {
     // SAFETY: no handler is installed, and nothing else refers to the one that was.

@@ -93,7 +93,7 @@ const LOOK: u8 = 8;
 
 /// The outcome of the call with this number, which ended in no time, with this as its value.
 fn done(call: u8, value: &[u8]) -> Vec<u8> {
-    let head = [call, 0, 0, 0, 0, 0];
+    let head = [call, 0, 0, 0, 0, 0, 0, 0];
     frame((head.len() + value.len()) as u64, DONE, &[&head, value].concat())
 }
 
@@ -159,7 +159,7 @@ fn s051_junk_ends_its_worker_and_the_error_says_that_it_broke_the_protocol() {
             (frame(0, 1, &[]), "only a parent sends"),
             (frame(2, 3, &[1, 2]), "only a parent sends"),
             (frame(0, DONE, &[]), UNREADABLE),
-            (frame(6, DONE, &[1, 0, 0, 0, 99, 0]), UNREADABLE),
+            (frame(8, DONE, &[1, 0, 0, 0, 0, 0, 99, 0]), UNREADABLE),
             (frame(2, HELLO, &[9, 200]), UNREADABLE),
             (frame(1, READY, &[7]), UNREADABLE),
             (frame(2, BEGUN, &[0x80, 0x80]), UNREADABLE),
@@ -169,6 +169,33 @@ fn s051_junk_ends_its_worker_and_the_error_says_that_it_broke_the_protocol() {
             let fault = fault_of(ledger, bytes);
             assert!(fault.contains(expected), "{fault}");
         }
+    });
+}
+
+#[test]
+fn s051_more_output_than_is_to_be_kept_ends_its_worker() {
+    // What stands before the outcome: nine bytes of standard output, and none of standard error.
+    let mut report = vec![1, 1, 9];
+    report.extend([7; 9]);
+    report.extend([0, 0, 0, 0]);
+    let head = [&[2, 0, 0, 0, 0][..], &report, &[0, 0]].concat();
+    scenario(|ledger| {
+        let fault = fault_of(ledger, frame(head.len() as u64, DONE, &head));
+        assert!(fault.contains("more output than it is to keep"), "{fault}");
+        let executor = one().capture_output(8).build().unwrap();
+        process_of(&executor);
+        let says_it = ledger.watch(executor.submit(says, frame(head.len() as u64, DONE, &head)));
+        let (_, death) = death_of(says_it);
+        assert!(matches!(death.cause(), DeathCause::BrokeProtocol(_)), "{death}");
+        goes_on_and_ends(executor);
+        // As much as is kept is believed.
+        let executor = one().capture_output(9).build().unwrap();
+        process_of(&executor);
+        let says_it = ledger.watch(executor.submit(says, frame(head.len() as u64, DONE, &head)));
+        says_it.wait();
+        assert_eq!(says_it.output().unwrap().stdout_bytes(), [7; 9]);
+        says_it.result().unwrap();
+        executor.kill_workers();
     });
 }
 
@@ -430,6 +457,12 @@ fn s059_a_program_without_standard_streams_can_have_workers() {
                 (*stream, saved)
             };
             let saved: Vec<(i32, i32)> = closed.iter().map(save).collect();
+            let captures = ProcessPoolExecutor::builder().max_workers(1).capture_output(100);
+            let captures = captures.build().unwrap();
+            let prints = ledger.watch(captures.submit(|()| println!("text"), ()));
+            prints.wait();
+            let output = prints.output().map(|it| it.stdout().into_owned());
+            drop((prints, captures));
             let executor = pool(2);
             let dies: fn(()) = |()| std::process::abort();
             let dying = ledger.watch(executor.submit(dies, ()));
@@ -446,6 +479,7 @@ fn s059_a_program_without_standard_streams_can_have_workers() {
                 unsafe { libc::close(saved) };
             }
             assert!(lost && came_back, "without {closed:?}");
+            assert_eq!(output.as_deref(), Some("text\n"), "without {closed:?}");
         }
     });
 }

@@ -92,6 +92,24 @@ fn what_another_process_of_the_task_writes_is_its_output() {
 }
 
 #[test]
+fn what_a_pool_within_a_task_prints_is_the_output_of_that_task() {
+    fn outer((): ()) {
+        let within = ProcessPoolExecutor::new(1).unwrap();
+        within.submit(prints, "through".to_owned()).result().unwrap();
+        // A pool that captures keeps it from whoever is above.
+        let captures = pool();
+        let kept = captures.submit(prints, "kept".to_owned());
+        kept.wait();
+        assert_eq!(texts_of(&kept), texts("kept\n", ""));
+    }
+    within(|| {
+        let future = pool().submit(outer, ());
+        assert_eq!(texts_of(&future), texts("through\n", ""));
+        future.result().unwrap();
+    });
+}
+
+#[test]
 fn bytes_that_are_no_text_are_kept_as_they_are() {
     fn all_bytes() -> Vec<u8> {
         (0..=255).cycle().take(100_000).collect()
@@ -207,21 +225,43 @@ fn c_prints_each_line_at_once_so_that_a_crash_does_not_take_it_along() {
     });
 }
 
+fn says_and_hangs((): ()) {
+    eprintln!("waiting for the lock");
+    pause_for_ever();
+}
+
 #[test]
-fn a_task_that_has_timed_out_tells_what_it_had_written() {
+fn a_task_that_has_timed_out_tells_what_it_had_written_while_it_goes_on() {
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+    within(|| {
+        // If the machine is very busy, its output may come later than its timeout.
+        eventually(|| {
+            let executor = builder(MOST).grace(AN_HOUR).build().unwrap();
+            let options = TaskOptions::new().timeout(Duration::from_millis(200));
+            let future = executor.with(options).submit(says_and_hangs, ());
+            assert!(future.exception().unwrap().is_timed_out());
+            let output = output_of(&future);
+            let text = future.result().unwrap_err().to_string();
+            executor.kill_workers();
+            output.stderr() == "waiting for the lock\n"
+                && text.ends_with("; its last words: waiting for the lock")
+        });
+    });
+}
+
+#[test]
+fn a_task_that_has_timed_out_tells_all_that_it_had_written_when_its_process_has_ended() {
     within(|| {
         let executor = builder(MOST).grace(Duration::ZERO).build().unwrap();
-        let hangs = |()| {
-            eprintln!("waiting for the lock");
-            pause_for_ever();
-        };
-        let options = TaskOptions::new().timeout(Duration::from_millis(300));
-        let future: Future<()> = executor.with(options).submit(hangs, ());
-        assert!(future.exception().unwrap().is_timed_out());
-        // Perhaps not before its process has ended.
-        eventually(|| future.output().is_some_and(|it| it.stderr() == "waiting for the lock\n"));
-        let text = future.result().unwrap_err().to_string();
-        assert!(text.ends_with("; its last words: waiting for the lock"), "{text}");
+        let options = TaskOptions::new().timeout(Duration::from_millis(50));
+        let limited = executor.with(options);
+        // Until one is begun early enough to say something.
+        eventually(|| {
+            let future = limited.submit(says_and_hangs, ());
+            assert!(future.exception().unwrap().is_timed_out());
+            executor.submit(|()| (), ()).result().unwrap();
+            future.output().is_some_and(|it| it.stderr() == "waiting for the lock\n")
+        });
     });
 }
 
@@ -408,7 +448,9 @@ fn a_kill_neither_loses_nor_doubles_what_was_written() {
         let counts = |(door, first): (PathBuf, u64)| {
             (0..first).for_each(|n| println!("{n}"));
             let _stream = knock_only(door);
-            (first..).for_each(|n| println!("{n}"));
+            for n in first.. {
+                println!("{n}");
+            }
         };
         for round in 0..20 {
             let door = Door::new();

@@ -43,7 +43,7 @@ pub(crate) fn main(mark: Mark) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
     child::mind_copies();
-    match Worker::new(mark) {
+    match child::fill_standard_streams().and_then(|()| Worker::new(mark)) {
         Ok(worker) => worker.serve(),
         // The parent is gone, or says why it is not content.
         Err(error) => leave(&format!("cannot begin: {error}")),
