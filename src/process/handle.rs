@@ -15,6 +15,8 @@ use crate::executor::{
 use crate::future::Future;
 use crate::sync::Arc;
 use crate::task::{self, Extras, promised};
+#[cfg(feature = "monitor")]
+use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -422,6 +424,13 @@ impl<S: 'static> ProcessPoolHandle<S> {
         let error = producer.task().error(kind);
         let _ = producer.conclude(Err(error));
         Future::new(handle)
+    }
+
+    /// What is recorded of it, and under which name.
+    #[cfg(feature = "monitor")]
+    pub(crate) fn recorded(&self) -> Option<(&Timeline, &str)> {
+        let settings = &self.pool.settings;
+        Some((settings.timeline.as_ref()?, &settings.name))
     }
 
     /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.

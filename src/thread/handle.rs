@@ -13,6 +13,8 @@ use crate::executor::{
 use crate::future::Future;
 use crate::sync::Arc;
 use crate::task::{self, Extras, Fresh, Handle, TaskRef};
+#[cfg(feature = "monitor")]
+use crate::timeline::Timeline;
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
@@ -418,6 +420,13 @@ impl<S: 'static> ThreadPoolHandle<S> {
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> Result<T, E>,
     ) -> Result<T, E> {
         run_scope(&self.pool, self.priority, self.extras.as_deref(), Result::is_err, body)
+    }
+
+    /// What is recorded of it, and under which name.
+    #[cfg(feature = "monitor")]
+    pub(crate) fn recorded(&self) -> Option<(&Timeline, &str)> {
+        let settings = &self.pool.settings;
+        Some((settings.timeline.as_ref()?, &settings.thread_name_prefix))
     }
 
     /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.

@@ -60,7 +60,14 @@ struct Work {
     handed: usize,
     records: Vec<Record>,
     counts: [usize; Ending::ALL.len()],
+    /// The latest of them that did not end well.
+    #[cfg(feature = "monitor")]
+    failures: std::collections::VecDeque<Record>,
 }
+
+/// So many failures a lane remembers.
+#[cfg(feature = "monitor")]
+const FAILURES: usize = 6;
 
 /// Records that a lane has handed over.
 pub(super) struct Chunk {
@@ -92,6 +99,8 @@ impl Lane {
                 handed: 0,
                 records: Vec::new(),
                 counts: [0; Ending::ALL.len()],
+                #[cfg(feature = "monitor")]
+                failures: Default::default(),
             }),
         }
     }
@@ -131,6 +140,11 @@ impl Lane {
         let mut work = self.work.lock();
         work.counts[record.ending as usize] += 1;
         work.last_end = work.last_end.max(record.ended);
+        #[cfg(feature = "monitor")]
+        if matches!(record.ending, Ending::Failed | Ending::TimedOut | Ending::Lost) {
+            work.failures.truncate(FAILURES - 1);
+            work.failures.push_front(record.clone());
+        }
         work.records.push(record);
         if work.records.len() >= CHUNK {
             let records = std::mem::replace(&mut work.records, Vec::with_capacity(CHUNK));
@@ -147,6 +161,20 @@ impl Lane {
             work.counts[before as usize] -= 1;
             work.counts[ending as usize] += 1;
         }
+    }
+
+    /// What it is at, and since when, and in which process.
+    #[cfg(feature = "monitor")]
+    pub(super) fn at_work(&self) -> Option<(Option<Open>, u32)> {
+        let work = self.work.lock();
+        work.is_taken.then(|| (work.running().pop(), work.process_id))
+    }
+
+    /// How many tasks have ended in each way, and the latest that did not end well.
+    #[cfg(feature = "monitor")]
+    pub(super) fn ended(&self) -> ([usize; Ending::ALL.len()], Vec<Record>) {
+        let work = self.work.lock();
+        (work.counts, work.failures.iter().cloned().collect())
     }
 
     pub(super) fn look(&self) -> View {

@@ -6,14 +6,18 @@
 
 mod entry;
 mod lane;
+#[cfg(feature = "monitor")]
+mod live;
 mod names;
 mod snapshot;
 mod svg;
-mod text;
+pub(crate) mod text;
 mod trace;
 
 pub(crate) use entry::{Entry, Span};
 pub(crate) use lane::{Lane, Place};
+#[cfg(feature = "monitor")]
+pub(crate) use live::Failure;
 pub(crate) use names::Name;
 
 use crate::sync::Arc;
