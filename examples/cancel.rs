@@ -41,14 +41,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (running, has_begun) = endless(&executor);
     let waiting = executor.submit(str::len, "never looked at");
     has_begun.recv()?;
-    println!("  cancel the running task: {}", running.cancel());
-    println!("  cancel the waiting task: {}", waiting.cancel());
+    let (first, second) = (running.cancel(), waiting.cancel());
+    println!("  cancel the running task: {first}");
+    println!("  cancel the waiting task: {second}");
     println!("  its result: {}", waiting.result().unwrap_err());
+    assert_eq!((first, second), (false, true));
 
     println!("\nabort: the running task is asked to stop");
     thread::sleep(Duration::from_millis(10)); // Time for some steps.
     println!("  abort the running task: {}", running.abort());
-    println!("  its result: {}", running.result().unwrap_err());
+    let error = running.result().unwrap_err();
+    println!("  its result: {error}");
+    assert!(error.is_cancelled());
 
     println!("\nGroup: many at once");
     let group = Group::new();
@@ -60,13 +64,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stopped = group.abort();
     println!("  {} had not begun, {} asked to stop", stopped.cancelled, stopped.asked);
     println!("  all of them cancelled: {}", others.iter().all(Future::cancelled));
+    assert_eq!((stopped.cancelled, stopped.asked), (9, 1));
     println!("  and the running one: {}", first.result().unwrap_err());
 
     println!("\nfirst_success: who answers first wins, the rest is aborted");
     executor.resize(3)?;
     let mirrors = [("north", 30, true), ("east", 5, false), ("south", 15, true)];
     let answer = first_success(mirrors.map(|mirror| executor.submit(ask, mirror).flatten()));
-    println!("  the answer comes from {}", answer?);
+    let mirror = answer?;
+    println!("  the answer comes from {mirror}");
+    assert_ne!(mirror, "east");
     let mirrors = [("north", 3, false), ("east", 1, false)];
     let answer = first_success(mirrors.map(|mirror| executor.submit(ask, mirror).flatten()));
     println!("  {}", answer.unwrap_err());
@@ -77,6 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     has_begun.recv()?;
     drop(future); // A return by `?` would do the same.
     executor.shutdown(true, false);
-    println!("  {:?}", executor.stats());
+    let stats = executor.stats();
+    println!("In all {} tasks finished, {} cancelled", stats.finished, stats.cancelled);
     Ok(())
 }

@@ -27,9 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("Results come in the order of the input, as soon as they can:");
     let begun = Instant::now();
+    let mut order = Vec::new();
     for result in executor.map(wait_and_tell, [10, 40, 20, 30]) {
-        println!("  {:>3} ms  {}", begun.elapsed().as_millis(), result?);
+        order.push(result?);
+        println!("  {:>3} ms  {:?}", begun.elapsed().as_millis(), order);
     }
+    assert_eq!(order, [10, 40, 20, 30]);
 
     println!("\nUnordered: whatever is done comes first:");
     let begun = Instant::now();
@@ -40,7 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("\nAll or nothing, in a line: collect into a `Result`:");
     let squares: Result<Vec<u32>, TaskError> = executor.map(|n| n * n, 1..=9).collect();
-    println!("  {:?}", squares?);
+    let squares = squares?;
+    println!("  {squares:?}");
+    assert_eq!(squares, [1, 4, 9, 16, 25, 36, 49, 64, 81]);
 
     println!("\nAn endless input, at most 8 of it on the way at any time:");
     let taken = Cell::new(0);
@@ -50,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let first: Result<Vec<_>, _> = cubes.take(10).collect();
     println!("  {:?}", first?);
     println!("  {} numbers were taken for 10 results", taken.get());
+    assert!(taken.get() <= 18);
 
     println!("\nAn error stands at its position, and the rest goes on:");
     let words = ["1", "2", "three", "4"];

@@ -1,13 +1,16 @@
 //! Which of the 500 numbers from 10^13 are prime? One after the other, on a pool of threads, and on
-//! a pool of processes.
+//! a pool of processes; and in which order the answers come.
 //!
 //! ```text
 //! cargo run --release --example primes
 //! ```
 
+#[path = "common/measure.rs"]
+mod measure;
+
 use concurrent_futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed};
+use measure::{sorted, timed};
 use std::error::Error;
-use std::time::{Duration, Instant};
 
 const FIRST: u64 = 10_000_000_000_000;
 const NUMBERS: u64 = 500;
@@ -48,79 +51,54 @@ fn on_pool(executor: &impl Executor) -> Result<Vec<u64>, Box<dyn Error>> {
     Ok(primes)
 }
 
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let begun = Instant::now();
-    let result = work();
-    (result, begun.elapsed())
+fn offsets(primes: &[u64]) -> String {
+    primes.iter().map(|n| format!("+{}", n - FIRST)).collect::<Vec<_>>().join(" ")
 }
 
-fn median<T: PartialOrd + Copy>(values: &mut [T]) -> T {
-    values.sort_by(|one, other| one.partial_cmp(other).expect("times can be compared"));
-    values[values.len() / 2]
-}
-
-/// What one pool has shown.
-#[derive(Default)]
-struct Shown {
-    /// In the order of completion, in the last round.
-    found: Vec<u64>,
-    times: Vec<Duration>,
-    speed_ups: Vec<f64>,
-}
-
-impl Shown {
-    fn round(&mut self, executor: &impl Executor, alone: Duration) -> Result<(), Box<dyn Error>> {
-        let (found, together) = timed(|| on_pool(executor));
-        self.found = found?;
-        self.times.push(together);
-        self.speed_ups.push(alone.as_secs_f64() / together.as_secs_f64());
-        Ok(())
-    }
-
-    fn print(mut self, name: &str) {
-        let time = median(&mut self.times).as_secs_f64() * 1e3;
-        let speed_up = median(&mut self.speed_ups);
-        let (slowest, fastest) = (self.speed_ups[0], self.speed_ups[ROUNDS - 1]);
-        println!("{name:21}{time:8.1} ms    {speed_up:.2}   ({slowest:.2} to {fastest:.2})");
-        let order: Vec<_> = self.found.iter().map(|n| format!("+{}", n - FIRST)).collect();
-        println!("    found in the order {}", order.join(" "));
-    }
+/// The times of a pool, and the median of the speed-ups, each against the time alone of its round.
+fn print_row(name: &str, times: &[f64], alone: &[f64]) {
+    let speed_ups = sorted(alone.iter().zip(times).map(|(alone, time)| alone / time).collect());
+    let median_time = sorted(times.to_vec())[ROUNDS / 2];
+    let (median, slowest, fastest) = (speed_ups[ROUNDS / 2], speed_ups[0], speed_ups[ROUNDS - 1]);
+    println!("{name:20} {median_time:8.1} ms  {median:.2} ({slowest:.2} to {fastest:.2})");
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let threads = ThreadPoolExecutor::builder().build()?;
     let processes = ProcessPoolExecutor::builder().build()?;
     let workers = threads.max_workers();
-    println!("{NUMBERS} numbers from 10^13, {workers} workers, {ROUNDS} rounds");
+    println!("{NUMBERS} numbers from 10^13, {workers} workers, {ROUNDS} rounds\n");
 
-    let mut sequential_times = Vec::new();
-    let mut on_threads = Shown::default();
-    let mut on_processes = Shown::default();
     let expected = one_after_the_other();
+    let mut orders = [Vec::new(), Vec::new()];
+    let (mut alone, mut on_threads, mut on_processes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (sequential, alone) = timed(one_after_the_other);
-        assert_eq!(sequential, expected);
-        sequential_times.push(alone);
-        on_threads.round(&threads, alone)?;
-        on_processes.round(&processes, alone)?;
-        for shown in [&on_threads, &on_processes] {
-            let mut in_order = shown.found.clone();
+        let (primes, time) = timed(one_after_the_other);
+        assert_eq!(primes, expected);
+        alone.push(time);
+        let (primes_of_threads, time) = timed(|| on_pool(&threads));
+        on_threads.push(time);
+        let (primes_of_processes, time) = timed(|| on_pool(&processes));
+        on_processes.push(time);
+        orders = [primes_of_threads?, primes_of_processes?];
+        for found in &orders {
+            let mut in_order = found.clone();
             in_order.sort();
             assert_eq!(in_order, expected, "every pool must find the same primes");
         }
     }
 
-    println!("\n{} primes, the same in every way:", expected.len());
-    for prime in &expected {
-        println!("  {prime}");
-    }
-    println!(
-        "\n                         median    speed-up: median of the rounds, each against its own"
+    println!("{} primes, the same in every way; 10^13 and, in the order", expected.len());
+    println!("  of the input       {}", offsets(&expected));
+    println!("  found by threads   {}", offsets(&orders[0]));
+    println!("  found by processes {}", offsets(&orders[1]));
+    println!("\nmedian of the rounds     time     speed-up (slowest to fastest)");
+    print_row("one after the other", &alone, &alone);
+    print_row(&format!("on {workers} threads"), &on_threads, &alone);
+    print_row(&format!("on {workers} processes"), &on_processes, &alone);
+    assert_eq!(
+        offsets(&expected),
+        "+37 +51 +99 +129 +183 +259 +267 +273 +279 +283 +313 +343 +391 +411 +433 +453"
     );
-    println!("                           time    time alone (slowest to fastest)");
-    let alone = median(&mut sequential_times).as_secs_f64() * 1e3;
-    println!("one after the other  {alone:8.1} ms");
-    on_threads.print(&format!("on {workers} threads"));
-    on_processes.print(&format!("on {workers} processes"));
     Ok(())
 }

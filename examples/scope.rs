@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     by_count.sort_by_key(|(letter, count)| (u32::MAX - count, *letter));
     let best: Vec<_> = by_count.iter().take(6).map(|(it, count)| format!("{it} {count}")).collect();
     println!("  the most frequent: {}", best.join(", "));
+    assert_eq!(by_count[0], ('t', 11));
 
     println!("\nWriting what is borrowed: each task has a row of its own");
     let mut table = vec![[0_u32; 9]; 4];
@@ -71,6 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         Ok::<_, Box<dyn Error>>(sum)
     });
-    println!("  {}", sum.unwrap_err());
+    let error = sum.unwrap_err();
+    println!("  {error}");
+    assert!(error.is::<std::num::ParseIntError>());
     Ok(())
 }

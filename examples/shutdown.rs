@@ -31,7 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let handle = executor.handle();
     drop(executor);
     println!("  all done: {}", futures.iter().all(|future| future.done()));
-    println!("  a task too late: {}", handle.submit(work, 10).result().unwrap_err());
+    assert!(futures.iter().all(|future| future.done()));
+    let error = handle.submit(work, 10).result().unwrap_err();
+    println!("  a task too late: {error}");
+    assert!(error.is_refused());
 
     println!("\nshutdown(wait: true, cancel_futures: true) finishes only what has begun:");
     let executor = ThreadPoolExecutor::new(1)?;
@@ -45,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     executor.shutdown(true, true);
     let cancelled = others.iter().filter(|future| future.cancelled()).count();
     println!("  the first gave {}, {cancelled} of {} cancelled", first.result()?, others.len());
+    assert!(others.iter().all(|future| future.done()));
 
     println!("\nshutdown_timeout(drain, grace) waits, then asks, then tells what it had to leave:");
     let executor = ThreadPoolExecutor::new(3)?;
@@ -64,6 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("  {} tasks had not begun in 50 ms and never will", report.cancelled);
     println!("  {} were running and asked to stop", report.asked);
     println!("  {} did not heed that within another 100 ms", report.running);
+    assert!(report.asked >= 2, "two tasks end only if they are asked");
     println!("  a clean end: {}, after {} ms", report.is_clean(), start.elapsed().as_millis());
     drop(executor);
     println!("  and dropping it waited for the last one, until {} ms", start.elapsed().as_millis());

@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     println!("  done, after {ms} ms of work");
+    assert_eq!(ms, 50);
 
     println!("\nA task with a time limit and a label:");
     let options = TaskOptions::new().label("page 7").timeout(20 * MS);
@@ -58,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("  {error}");
     let own = error.failure::<io::Error>().map(io::Error::kind);
     println!("  its own kind is {own:?}, and is_timed_out() is {}", error.is_timed_out());
+    assert!(own == Some(io::ErrorKind::TimedOut) && !error.is_timed_out());
 
     println!("\nOne deadline for many:");
     let futures = [10, 500, 20].map(|ms| executor.submit(slow, ms));
@@ -75,7 +77,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  attempt {attempts}");
         if attempts < 3 { Err("busy") } else { Ok(format!("hello {name}")) }
     };
-    println!("  {}", executor.retrying(3).try_call(flaky, "world").result()?);
+    let greeting = executor.retrying(3).try_call(flaky, "world").result()?;
+    println!("  {greeting}");
+    assert_eq!(greeting, "hello world");
 
     println!("\nOne that never works:");
     let broken = |number: &str| number.parse::<u32>();
@@ -87,6 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let error = executor.with(options).submit(|n: u32| 1 / n, 0).result().unwrap_err();
     if let TaskErrorKind::Panicked(panic) = error.kind() {
         println!("  label {:?}, message {:?}", error.label(), panic.message());
+        assert_eq!(panic.message(), "attempt to divide by zero");
     }
     Ok(())
 }

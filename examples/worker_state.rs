@@ -56,8 +56,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     let futures: Vec<_> =
         (1..=9).map(|customer| executor.submit_with_state(Connection::query, customer)).collect();
-    for future in futures {
-        println!("  {}", future.result()?);
+    for (customer, future) in (1..).zip(futures) {
+        let answer = future.result()?;
+        println!("  {answer}");
+        assert!(answer.starts_with(&format!("customer {customer}, answered in session ")));
     }
     drop(executor); // Leaving Python's `with` block: the workers end, and close what they have.
 
@@ -66,7 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .max_workers(2)
         .try_initializer(|| Err::<Connection, _>("the database is closed on Sundays"))
         .build()?;
-    println!("  {}", executor.submit_with_state(Connection::query, 1).result().unwrap_err());
-    println!("  {}", executor.submit_with_state(Connection::query, 2).result().unwrap_err());
+    for customer in 1..=2 {
+        let error = executor.submit_with_state(Connection::query, customer).result().unwrap_err();
+        println!("  {error}");
+        assert!(error.is_broken());
+    }
     Ok(())
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// An executor of any kind, which can be parsed from a text: `threads:4`, `processes:4`, or
 /// `threads` and `processes` for one worker on every processor that this process may use.
 ///
-/// For programs whose users choose, in a configuration file or on the command line. Most of what it
-/// can do is in the trait [`Executor`]; for what only one kind of executor can, `match` on it.
+/// For programs whose users choose, in a configuration file or on the command line. For what only one
+/// kind of executor can do, `match` on it.
 /// Dropping it is dropping the executor inside: it finishes the tasks that it took, and waits.
 ///
 /// # Python
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use concurrent_futures::{AnyExecutor, Executor};
+/// use concurrent_futures::AnyExecutor;
 ///
 /// fn square(n: u64) -> u64 {
 ///     n * n
@@ -83,7 +83,43 @@ impl AnyExecutor {
         ProcessPoolExecutor::new(max_workers).map(AnyExecutor::Processes)
     }
 
-    /// Submits the call `function()`; otherwise as [`submit`](Executor::submit).
+    /// Submits the call `function(argument)`; see [`Executor::submit`].
+    pub fn submit<A: Portable, R: Portable>(&self, function: fn(A) -> R, argument: A) -> Future<R> {
+        with!(self, executor => executor.submit(function, argument))
+    }
+
+    /// Calls `function` with every item, and gives the results in the order of the items; see
+    /// [`Executor::map`].
+    pub fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Map<I::IntoIter, R>
+    where
+        A: Portable,
+        R: Portable,
+        I: IntoIterator<Item = A>,
+    {
+        with!(self, executor => executor.map(function, items))
+    }
+
+    /// Like [`map`](Self::map), in the way that the options say.
+    pub fn map_with<A, R, I>(
+        &self,
+        options: MapOptions,
+        function: fn(A) -> R,
+        items: I,
+    ) -> Map<I::IntoIter, R>
+    where
+        A: Portable,
+        R: Portable,
+        I: IntoIterator<Item = A>,
+    {
+        with!(self, executor => executor.map_with(options, function, items))
+    }
+
+    /// Stops taking tasks, and ends; see [`Executor::shutdown`].
+    pub fn shutdown(&self, wait: bool, cancel_futures: bool) {
+        with!(self, executor => executor.shutdown(wait, cancel_futures));
+    }
+
+    /// Submits the call `function()`; otherwise as [`submit`](Self::submit).
     ///
     /// # Examples
     ///
@@ -111,7 +147,7 @@ impl AnyExecutor {
     }
 
     /// Submits a call of `function` with each of `arguments`. The futures come in the order of the
-    /// arguments. Blocks as [`submit`](Executor::submit) does, for each of them.
+    /// arguments. Blocks as [`submit`](Self::submit) does, for each of them.
     pub fn submit_all<A: Portable, R: Portable>(
         &self,
         function: fn(A) -> R,
@@ -231,7 +267,7 @@ impl Executor for AnyExecutor {
     }
 
     fn submit<A: Portable, R: Portable>(&self, function: fn(A) -> R, argument: A) -> Future<R> {
-        with!(self, executor => executor.submit(function, argument))
+        AnyExecutor::submit(self, function, argument)
     }
 
     fn map_with<A, R, I>(
@@ -245,10 +281,10 @@ impl Executor for AnyExecutor {
         R: Portable,
         I: IntoIterator<Item = A>,
     {
-        with!(self, executor => executor.map_with(options, function, items))
+        AnyExecutor::map_with(self, options, function, items)
     }
 
     fn shutdown(&self, wait: bool, cancel_futures: bool) {
-        with!(self, executor => executor.shutdown(wait, cancel_futures));
+        AnyExecutor::shutdown(self, wait, cancel_futures);
     }
 }

@@ -74,6 +74,7 @@
 //! | let worker processes read a large table, or count together | `SharedData`, `SharedCounter`, `StopFlag` (Linux) |
 //! | show progress | [`stats`](ThreadPoolHandle::stats); `Map::progress` (feature `progress`); `Monitor`, a live view (feature `monitor`) |
 //! | see what the workers did | [`Timeline`], as a [picture](Timeline::save_svg) or a [trace](Timeline::save_trace); spans of `tracing` (feature `tracing`) |
+//! | find what a task in a process printed, and what it needed | [`output`](Future::output), [`usage`](Future::usage) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
 //!
@@ -190,8 +191,8 @@ mod timeline;
 pub use any_executor::AnyExecutor;
 pub use error::{
     AllFailed, BrokenCause, BuildError, CompletionTimeout, DeathCause, FutureState,
-    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskPanic,
-    TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
+    InvalidStateError, ParseExecutorError, Refusal, TaskError, TaskErrorKind, TaskOutput,
+    TaskPanic, TaskUsage, TransferError, TransferStage, TrySubmitError, WaitTimeout, WorkerDeath,
 };
 #[cfg(feature = "progress")]
 pub use executor::Progress;

@@ -21,7 +21,9 @@ use std::fmt;
 #[non_exhaustive]
 pub enum BuildError {
     /// `max_workers` was zero, so that no task could ever run.
-    #[error("max_workers must be at least 1; a builder without it takes one for every processor")]
+    #[error(
+        "a pool needs at least 1 worker, and max_workers is 0; left out, it is the number of processors"
+    )]
     ZeroWorkers,
     /// `max_workers` was more than a pool of this kind can have.
     #[error("max_workers is {asked}, but at most {most} are possible")]
@@ -42,6 +44,14 @@ pub enum BuildError {
     Zero {
         /// The setting.
         setting: &'static str,
+    },
+    /// An environment variable that no process can have.
+    #[error("the environment variable `{name}` cannot be set: {reason}")]
+    InvalidVariable {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: &'static str,
     },
     /// This process was started as a worker, but became an ordinary program.
     #[error(

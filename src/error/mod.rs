@@ -8,15 +8,21 @@
 //! `Arc` and `Mutex` directly and stands below everything else.
 
 mod build;
+mod output;
+mod panic;
 mod process;
+mod waits;
 
 pub use build::{BuildError, ParseExecutorError};
+pub(crate) use output::Captured;
+pub use output::{TaskOutput, TaskUsage};
+pub use panic::TaskPanic;
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
+pub use waits::{AllFailed, CompletionTimeout, WaitTimeout};
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a task did not give a value.
@@ -50,9 +56,18 @@ pub struct TaskError(Arc<Details>);
 impl std::panic::UnwindSafe for TaskError {}
 impl std::panic::RefUnwindSafe for TaskError {}
 
-struct Details {
-    label: Option<Arc<str>>,
-    kind: TaskErrorKind,
+enum Details {
+    OfTask {
+        label: Option<Arc<str>>,
+        kind: TaskErrorKind,
+        output: Option<TaskOutput>,
+    },
+    /// Of one item of a `map`: what the task that it was in failed with.
+    OfItem {
+        item: usize,
+        chunk: usize,
+        error: TaskError,
+    },
 }
 
 /// The kinds of failure that a [`TaskError`] can report.
@@ -123,21 +138,98 @@ impl TaskError {
     /// # Ok::<(), concurrent_futures::InvalidStateError>(())
     /// ```
     pub fn new(kind: TaskErrorKind) -> Self {
-        TaskError(Arc::new(Details { label: None, kind }))
+        TaskError::labelled(kind, None)
     }
 
     pub(crate) fn labelled(kind: TaskErrorKind, label: Option<Arc<str>>) -> Self {
-        TaskError(Arc::new(Details { label, kind }))
+        TaskError::with_output(kind, label, None)
+    }
+
+    pub(crate) fn with_output(
+        kind: TaskErrorKind,
+        label: Option<Arc<str>>,
+        output: Option<TaskOutput>,
+    ) -> Self {
+        TaskError(Arc::new(Details::OfTask { label, kind, output }))
+    }
+
+    /// The same, of one item of a `map`; so many items failed together.
+    pub(crate) fn of_item(self, item: usize, chunk: usize) -> Self {
+        TaskError(Arc::new(Details::OfItem { item, chunk, error: self }))
     }
 
     /// What went wrong.
     pub fn kind(&self) -> &TaskErrorKind {
-        &self.0.kind
+        match &*self.0 {
+            Details::OfTask { kind, .. } => kind,
+            Details::OfItem { error, .. } => error.kind(),
+        }
     }
 
     /// The label of the task, if it was given one.
     pub fn label(&self) -> Option<&str> {
-        self.0.label.as_deref()
+        match &*self.0 {
+            Details::OfTask { label, .. } => label.as_deref(),
+            Details::OfItem { error, .. } => error.label(),
+        }
+    }
+
+    /// Which item of a `map` this is the error of, counted from zero in the order of the input.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2)?;
+    /// let errors: Vec<_> = executor.map(|n: u32| 12 / n, [3, 2, 0, 1]).filter_map(Result::err).collect();
+    /// assert_eq!(errors[0].item(), Some(2));
+    /// assert!(errors[0].to_string().starts_with("item 2 of the map panicked at "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn item(&self) -> Option<usize> {
+        match &*self.0 {
+            Details::OfTask { .. } => None,
+            Details::OfItem { item, .. } => Some(*item),
+        }
+    }
+
+    /// What the task had written to standard output and standard error when it failed, if its pool
+    /// [captures](crate::ProcessPoolBuilder::capture_output) that, and the task had begun.
+    ///
+    /// If a worker died, or was too slow, the error's text ends with the last line of its standard error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// fn dies(_: ()) {
+    ///     eprintln!("the disk is full");
+    ///     std::process::abort();
+    /// }
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).capture_output(1 << 20).build()?;
+    /// let error = executor.submit(dies, ()).result().unwrap_err();
+    /// assert_eq!(error.output().unwrap().stderr(), "the disk is full\n");
+    /// assert!(error.to_string().ends_with("; its last words: the disk is full"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn output(&self) -> Option<&TaskOutput> {
+        match &*self.0 {
+            Details::OfTask { output, .. } => output.as_ref(),
+            Details::OfItem { error, .. } => error.output(),
+        }
+    }
+
+    /// The last words of a task that could say nothing else.
+    fn last_words(&self) -> Option<String> {
+        match self.kind() {
+            TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. } => {
+                self.output()?.last_words()
+            }
+            _ => None,
+        }
     }
 
     /// Whether the task was cancelled.
@@ -234,13 +326,33 @@ impl TaskError {
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.label() {
-            Some(label) => write!(f, "task `{label}` ")?,
-            None => f.write_str("task ")?,
+        match (self.item(), self.label()) {
+            (Some(item), Some(label)) => write!(f, "item {item} of the map `{label}` ")?,
+            (Some(item), None) => write!(f, "item {item} of the map ")?,
+            (None, Some(label)) => write!(f, "task `{label}` ")?,
+            (None, None) => f.write_str("task ")?,
         }
-        match self.kind() {
+        self.kind().fmt_predicate(f)?;
+        match (&*self.0, self.kind()) {
+            (
+                Details::OfItem { chunk: 2.., .. },
+                TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. },
+            ) => f.write_str(", with its chunk; a `chunksize` of one keeps items apart")?,
+            _ => {}
+        }
+        match self.last_words() {
+            Some(words) => write!(f, "; its last words: {words}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TaskErrorKind {
+    /// What is said of the task.
+    fn fmt_predicate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
-            TaskErrorKind::Panicked(panic) => panic.fmt(f),
+            TaskErrorKind::Panicked(panic) => write!(f, "{panic}"),
             TaskErrorKind::WorkerDied(death) => write!(f, "was lost while it ran: {death}"),
             TaskErrorKind::NotTransferred(error) => write!(f, "could not be transferred: {error}"),
             TaskErrorKind::NotBegun { limit } => {
@@ -274,7 +386,14 @@ impl fmt::Debug for TaskError {
         if let Some(label) = self.label() {
             debug.field("label", &label);
         }
-        debug.field("kind", self.kind()).finish()
+        if let Some(item) = self.item() {
+            debug.field("item", &item);
+        }
+        debug.field("kind", self.kind());
+        if let Some(output) = self.output() {
+            debug.field("output", output);
+        }
+        debug.finish()
     }
 }
 
@@ -291,81 +410,6 @@ impl Error for TaskError {
     }
 }
 
-/// A panic of a task: what it said, where, and the payload to go on with it.
-pub struct TaskPanic {
-    message: String,
-    location: Option<String>,
-    backtrace: Option<String>,
-    payload: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-impl TaskPanic {
-    pub(crate) fn new(
-        payload: Box<dyn Any + Send>,
-        location: Option<String>,
-        backtrace: Option<String>,
-    ) -> Self {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a payload that is not text".to_owned());
-        TaskPanic { message, location, backtrace, payload: Mutex::new(Some(payload)) }
-    }
-
-    /// The panic's message, if its payload was text.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// File, line and column, as `src/main.rs:7:5`. Unknown if the program has replaced the panic
-    /// hook since its first executor was built, or the panic was resumed rather than raised.
-    pub fn location(&self) -> Option<&str> {
-        self.location.as_deref()
-    }
-
-    /// The backtrace, if backtraces are enabled (`RUST_BACKTRACE=1`).
-    pub fn backtrace(&self) -> Option<&str> {
-        self.backtrace.as_deref()
-    }
-
-    /// A panic that happened in another process.
-    pub(crate) fn remote(
-        message: String,
-        location: Option<String>,
-        backtrace: Option<String>,
-    ) -> Self {
-        TaskPanic { message, location, backtrace, payload: Mutex::new(None) }
-    }
-
-    pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
-        self.take_payload()
-    }
-
-    fn take_payload(&self) -> Box<dyn Any + Send> {
-        let mut payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner);
-        payload.take().unwrap_or_else(|| Box::new(self.message.clone()))
-    }
-}
-
-impl fmt::Display for TaskPanic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.location {
-            Some(location) => write!(f, "panicked at {location}: {}", self.message),
-            None => write!(f, "panicked: {}", self.message),
-        }
-    }
-}
-
-impl fmt::Debug for TaskPanic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskPanic")
-            .field("message", &self.message)
-            .field("location", &self.location)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Why an executor did not take a task.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -375,7 +419,7 @@ pub enum Refusal {
     ShutDown,
     /// The bounded queue is full.
     #[error(
-        "the executor's queue is full with {capacity} tasks; try again later, or choose \
+        "the executor's queue is full (its capacity is {capacity}); try again later, or choose \
          `WhenFull::Block`"
     )]
     QueueFull {
@@ -383,14 +427,20 @@ pub enum Refusal {
         capacity: usize,
     },
     /// There is no worker, and the operating system refused to start one.
-    #[error(
-        "no worker could be started: {0}; if that is a limit of the system, raise it or have fewer \
-         workers"
-    )]
+    #[error("no worker could be started: {0}{advice}", advice = advice_about(.0))]
     NoWorker(#[source] Arc<std::io::Error>),
     /// The executor is broken.
     #[error("the executor is broken: {0}; build a new one")]
     Broken(#[source] BrokenCause),
+}
+
+/// What helps against a limit is of no use where something does not exist, or is not allowed.
+fn advice_about(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    match error.kind() {
+        NotFound | NotADirectory | PermissionDenied | InvalidInput => "",
+        _ => "; if that is a limit of the system, raise it or have fewer workers",
+    }
 }
 
 /// What broke an executor.
@@ -464,69 +514,6 @@ impl<F, A> Error for TrySubmitError<F, A> {
     }
 }
 
-/// A wait ran out of time. The tasks go on, and what was waited for is given back.
-///
-/// # Examples
-///
-/// ```
-/// use concurrent_futures::Promise;
-/// use std::time::Duration;
-///
-/// let (mut promise, future) = Promise::new();
-/// let timeout = future.result_timeout(Duration::from_millis(1)).unwrap_err();
-/// promise.set_result("late")?;
-/// assert_eq!(timeout.pending.result()?, "late");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Python
-///
-/// `TimeoutError` of a wait, which cannot be told from one that the task has raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WaitTimeout<W> {
-    /// What was waited for: still whole, and still to be waited for.
-    pub pending: W,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for WaitTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not done within {:?}; the task goes on, and can be waited for again", self.limit)
-    }
-}
-
-impl<W: fmt::Debug> Error for WaitTimeout<W> {}
-
-/// Not all futures were done in time; those that were not are given back.
-pub struct CompletionTimeout<W> {
-    /// The futures that were not done.
-    pub pending: Vec<W>,
-    /// How many futures there were in all.
-    pub total: usize,
-    /// The time that was given.
-    pub limit: Duration,
-}
-
-impl<W> fmt::Display for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unfinished, total, limit) = (self.pending.len(), self.total, self.limit);
-        write!(f, "{unfinished} (of {total}) futures unfinished after {limit:?}")
-    }
-}
-
-impl<W> fmt::Debug for CompletionTimeout<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompletionTimeout")
-            .field("unfinished", &self.pending.len())
-            .field("total", &self.total)
-            .field("limit", &self.limit)
-            .finish()
-    }
-}
-
-impl<W> Error for CompletionTimeout<W> {}
-
 /// A promise was asked for a step that its state does not allow.
 ///
 /// # Python
@@ -570,30 +557,4 @@ pub enum FutureState {
     Failed,
     /// The task was cancelled.
     Cancelled,
-}
-
-/// Every one of several tasks failed, so that there is no first success.
-///
-/// # Examples
-///
-/// See [`first_success`](crate::first_success).
-#[derive(Debug, Clone)]
-pub struct AllFailed {
-    /// The error of each task, in the order in which they failed.
-    pub errors: Vec<TaskError>,
-}
-
-impl fmt::Display for AllFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.errors.last() {
-            Some(last) => write!(f, "all {} tasks failed; the last one: {last}", self.errors.len()),
-            None => f.write_str("there were no tasks to succeed"),
-        }
-    }
-}
-
-impl Error for AllFailed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors.last().map(|error| error as &(dyn Error + 'static))
-    }
 }

@@ -7,12 +7,13 @@
 
 use crate::error::{TaskError, TaskErrorKind, WaitTimeout};
 use crate::future::{CompletionQueue, Future};
-use crate::sync::deadline_after;
+use crate::sync::{Arc, deadline_after};
 use crate::task::{self, cancellation_requested};
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::{Fuse, FusedIterator};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// How long a chunk should keep a worker busy. Long against the cost of handing a chunk over (a few
@@ -179,7 +180,8 @@ pub(crate) fn run_chunk<A, R>(chunk: Chunk<A>, mut call: impl FnMut(A) -> R) -> 
             }
         })
     {
-        results.0.push(Err(task::panicked(panic)));
+        let label = task::current_label().map(Arc::from);
+        results.0.push(Err(TaskError::labelled(TaskErrorKind::Panicked(panic), label)));
     }
     drop(Each(items.collect()));
     ChunkOf { results, elapsed: begun.elapsed() }
@@ -241,7 +243,13 @@ pub struct Map<I: Iterator, R> {
     in_flight: InFlight<R>,
     /// Results of one chunk, on their way out.
     ready: std::vec::IntoIter<Result<R, TaskError>>,
-    /// Items taken from the input and not handed out yet.
+    /// Which item the first of them belongs to.
+    next_item: usize,
+    /// How many of them failed together, as a chunk; one if each has a result of its own.
+    failed_together: usize,
+    /// Items taken from the input so far.
+    taken: usize,
+    /// Of these, how many have not been handed out yet.
     buffered: usize,
     sizes: Sizes,
     deadline: Option<Deadline>,
@@ -278,14 +286,14 @@ struct Deadline {
 
 /// A chunk that was waited for.
 enum Popped<R> {
-    /// So many items, and what became of them.
-    Chunk(usize, Result<ChunkOf<R>, TaskError>),
+    /// Which items, and what became of them.
+    Chunk(Range<usize>, Result<ChunkOf<R>, TaskError>),
     DeadlinePassed,
 }
 
 enum InFlight<R> {
-    Ordered(VecDeque<(usize, Future<ChunkOf<R>>)>),
-    Unordered(CompletionQueue<(usize, Future<ChunkOf<R>>)>),
+    Ordered(VecDeque<(Range<usize>, Future<ChunkOf<R>>)>),
+    Unordered(CompletionQueue<(Range<usize>, Future<ChunkOf<R>>)>),
 }
 
 impl<R> InFlight<R> {
@@ -296,7 +304,7 @@ impl<R> InFlight<R> {
         }
     }
 
-    fn push(&mut self, chunk: (usize, Future<ChunkOf<R>>)) {
+    fn push(&mut self, chunk: (Range<usize>, Future<ChunkOf<R>>)) {
         match self {
             InFlight::Ordered(chunks) => chunks.push_back(chunk),
             InFlight::Unordered(chunks) => chunks.push(chunk),
@@ -305,7 +313,7 @@ impl<R> InFlight<R> {
 
     /// Waits for the next chunk and takes it; `None` if there is none.
     fn pop(&mut self, remaining: Option<Duration>) -> Option<Popped<R>> {
-        let (len, future) = match (self, remaining) {
+        let (items, future) = match (self, remaining) {
             (InFlight::Ordered(chunks), _) => chunks.pop_front()?,
             (InFlight::Unordered(chunks), None) => chunks.pop()?,
             (InFlight::Unordered(chunks), Some(remaining)) => {
@@ -319,13 +327,13 @@ impl<R> InFlight<R> {
             }
         };
         let Some(remaining) = remaining else {
-            return Some(Popped::Chunk(len, future.result()));
+            return Some(Popped::Chunk(items, future.result()));
         };
         match future.result_timeout(remaining) {
-            Ok(outcome) => Some(Popped::Chunk(len, outcome)),
+            Ok(outcome) => Some(Popped::Chunk(items, outcome)),
             // It was done in time, and its worker is about to let go of it.
             Err(WaitTimeout { pending, .. }) if pending.done() => {
-                Some(Popped::Chunk(len, pending.result()))
+                Some(Popped::Chunk(items, pending.result()))
             }
             Err(WaitTimeout { pending, .. }) => {
                 pending.abort();
@@ -372,6 +380,9 @@ impl<I: Iterator, R> Map<I, R> {
                 InFlight::Ordered(VecDeque::new())
             },
             ready: Vec::new().into_iter(),
+            taken: 0,
+            next_item: 0,
+            failed_together: 1,
             buffered: 0,
             sizes,
             deadline,
@@ -421,7 +432,8 @@ impl<I: Iterator, R> Map<I, R> {
             let future = (self.submit)(Chunk { items: Each(items), stride });
             self.is_refused = matches!(future.peek(), Some(Err(error)) if error.is_refused());
             self.buffered += len;
-            self.in_flight.push((len, future));
+            self.in_flight.push((self.taken..self.taken + len, future));
+            self.taken += len;
         }
     }
 
@@ -432,17 +444,23 @@ impl<I: Iterator, R> Map<I, R> {
             None => Duration::MAX,
         });
         match self.in_flight.pop(remaining)? {
-            Popped::Chunk(len, Ok(chunk)) => {
+            Popped::Chunk(items, Ok(chunk)) => {
+                let len = items.len();
                 self.measure(len, chunk.elapsed);
                 let mut results = chunk.results;
                 let results = std::mem::take(&mut results.0);
                 debug_assert_eq!(results.len(), len, "only an unwanted chunk stops early");
                 self.buffered -= len - results.len();
+                self.next_item = items.start;
+                self.failed_together = 1;
                 self.ready = results.into_iter();
             }
-            Popped::Chunk(len, Err(error)) => {
+            Popped::Chunk(items, Err(error)) => {
                 // The whole chunk failed: every item of it did.
-                self.ready = vec![error; len].into_iter().map(Err).collect::<Vec<_>>().into_iter();
+                self.next_item = items.start;
+                self.failed_together = items.len();
+                self.ready =
+                    vec![error; items.len()].into_iter().map(Err).collect::<Vec<_>>().into_iter();
             }
             Popped::DeadlinePassed => {
                 let limit = self.deadline.as_ref().map_or(Duration::ZERO, |it| it.limit);
@@ -479,8 +497,11 @@ impl<I: Iterator, R> Iterator for Map<I, R> {
         self.refill();
         loop {
             if let Some(result) = self.ready.next() {
+                let item = self.next_item;
                 self.buffered -= 1;
-                return Some(result);
+                self.next_item += 1;
+                let together = self.failed_together;
+                return Some(result.map_err(|error| error.of_item(item, together)));
             }
             if let Err(error) = self.receive()? {
                 return Some(Err(error));

@@ -123,13 +123,14 @@ impl<W: Waitable> CompletionQueue<W> {
             self.slots.push(None);
             key.expect("a completion queue holds at most 2^32 - 1 futures")
         });
-        let observer: Arc<dyn Observer> = self.inbox.clone();
         // The slot is filled before anyone is told of it.
         let item = self.slots[key as usize].insert(item);
-        let is_late = match item.awaited().task() {
-            Some(task) => task.add_waiter(Waiter::Done(observer, key)).is_err(),
-            None => true,
-        };
+        let inbox = &self.inbox;
+        let is_late = item.awaited().task().is_none_or(|task| {
+            // Looked at first, since whoever ends a task gives the inbox up on another processor.
+            task.snapshot().is_done()
+                || task.add_waiter(Waiter::Done(Arc::<Inbox>::clone(inbox), key)).is_err()
+        });
         if is_late && let Some(waker) = self.inbox.notify(key) {
             task::contain(|| waker.wake());
         }

@@ -35,6 +35,7 @@ where
         let extras = Extras {
             label: task.label().cloned(),
             on_unobserved: task.extras().and_then(|extras| extras.on_unobserved.clone()),
+            report: task.extras().and_then(|extras| extras.report.clone()),
             ..Extras::default()
         };
         let extras = extras.made_from(Source::Same(task.clone()));

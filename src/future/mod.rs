@@ -31,7 +31,7 @@ pub use wait::{ReturnWhen, Waitable, Waited, wait, wait_timeout};
 use wait::wait_for;
 pub(crate) use wait::{Awaited, sealed};
 
-use crate::error::{FutureState, TaskError, WaitTimeout};
+use crate::error::{FutureState, TaskError, TaskOutput, TaskUsage, WaitTimeout};
 use crate::sync::deadline_after;
 use crate::task::{Handle, Phase, TaskRef};
 use std::fmt;
@@ -341,6 +341,32 @@ impl<T> Future<T> {
     /// The label that the task was given.
     pub fn label(&self) -> Option<&str> {
         self.task()?.label().map(|label| &**label)
+    }
+
+    /// What the task wrote to standard output and standard error, once it is done; none if its pool does not
+    /// [capture](crate::ProcessPoolBuilder::capture_output) that, or the task never began.
+    ///
+    /// Never blocks. It goes with the future: ask before [`result`](Self::result) consumes that. What a task
+    /// wrote that failed is also in its [error](TaskError::output). That of a task which has timed out is
+    /// what it had written by then, and becomes all of it when its process has come back from it, or has
+    /// ended. Of several attempts it is the last one's.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskOutput`].
+    pub fn output(&self) -> Option<TaskOutput> {
+        self.task()?.reported_at_end(|it| it.output.clone())
+    }
+
+    /// What the task needed, once it is done; none if its pool does not
+    /// [measure](crate::ProcessPoolBuilder::measure_usage) that, or the task did not come back: its worker
+    /// died, or it never began. Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskUsage`].
+    pub fn usage(&self) -> Option<TaskUsage> {
+        self.task()?.reported_at_end(|it| it.usage)
     }
 
     /// Calls `callback` with the outcome when the task is done.

@@ -1,7 +1,7 @@
 //! A future with several readers.
 
 use super::wait_for;
-use crate::error::{FutureState, TaskError, WaitTimeout};
+use crate::error::{FutureState, TaskError, TaskOutput, TaskUsage, WaitTimeout};
 use crate::sync::Arc;
 use crate::sync::deadline_after;
 use crate::sync::global::Mutex;
@@ -186,6 +186,16 @@ impl<T> SharedFuture<T> {
     /// The label that the task was given.
     pub fn label(&self) -> Option<&str> {
         self.task().label().map(|label| &**label)
+    }
+
+    /// What the task wrote, once it is done; see [`Future::output`](super::Future::output).
+    pub fn output(&self) -> Option<TaskOutput> {
+        self.task().reported_at_end(|it| it.output.clone())
+    }
+
+    /// What the task needed, once it is done; see [`Future::usage`](super::Future::usage).
+    pub fn usage(&self) -> Option<TaskUsage> {
+        self.task().reported_at_end(|it| it.usage)
     }
 
     /// Calls `callback` with the outcome when the task is done; see

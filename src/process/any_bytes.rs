@@ -13,13 +13,13 @@ use super::wire::chunk::{self, ItemOutcome};
 use super::wire::frame::{FrameReader, HEADER, Kind};
 use super::wire::message::{CallHead, Configure, DoneHead, Hello, Ready, read_message};
 #[cfg(test)]
-use super::wire::message::{Outcome, Stage, put_message};
+use super::wire::message::{Outcome, Report, Stage, Usage, put_message};
 use super::wire::value;
-use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
-use serde::ser::Serializer;
+#[cfg(test)]
+use crate::error::Captured;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 /// A part of everything that a value can be made of.
@@ -34,7 +34,7 @@ pub(super) enum Value {
     Real(f32, f64),
     Sign(char),
     Text(String),
-    Bytes(#[serde(with = "bytes")] Vec<u8>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     Each(Vec<u8>),
     Wide(Vec<u128>),
     Array([u16; 3]),
@@ -53,37 +53,6 @@ pub(super) struct Marker;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Wrapper(i64);
-
-/// A vector that is bytes for `serde`.
-pub(super) mod bytes {
-    use super::{Deserializer, Error, Serializer, Visitor, fmt};
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(bytes)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        struct Owned;
-
-        impl Visitor<'_> for Owned {
-            type Value = Vec<u8>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
-        }
-
-        from.deserialize_byte_buf(Owned)
-    }
-}
 
 /// A stream of frames, which comes in pieces of a length that the first byte says.
 pub(crate) fn frames(bytes: &[u8]) {
@@ -293,12 +262,17 @@ mod tests {
                     true => Outcome::Value(Where::Here),
                     false => Outcome::NotTransferred(Stage::DecodeArgument, text),
                 };
+                let usage = Some(Usage { nanoseconds, peak_memory: flag.then_some(nanoseconds) });
+                let bytes = nanoseconds.to_le_bytes().repeat(usize::from(cut));
+                let captured = Captured { bytes, is_cut: flag };
+                let output = Some([captured, Captured::default()]);
                 let done = DoneHead {
                     ticket,
                     begun: nanoseconds,
                     nanoseconds,
                     is_too_large: flag,
                     has_failed: !flag,
+                    report: flag.then(|| Box::new(Report { output, usage })),
                     outcome,
                 };
                 put_message(&mut stream, Kind::Begun, &ticket, 0);

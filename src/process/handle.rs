@@ -23,6 +23,9 @@ use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
+/// What a timeline calls a task without a label: its function is a pointer here, and has no name.
+const UNNAMED: &str = "";
+
 /// A way to submit tasks to a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor).
 ///
 /// Cheap to clone, and can be sent anywhere. It does not keep the executor going: once that has been
@@ -408,14 +411,25 @@ impl<S: 'static> ProcessPoolHandle<S> {
         }
     }
 
+    /// What one task has besides its call. Most tasks share it.
+    fn extras_of_task(&self) -> Option<Arc<Extras>> {
+        if self.pool.settings.wants_reports() {
+            Some(Arc::new(self.own_extras()))
+        } else {
+            Extras::for_task(&self.extras, UNNAMED)
+        }
+    }
+
+    /// The same for a task that shares it with no other.
+    pub(super) fn own_extras(&self) -> Extras {
+        let settings = self.extras.as_deref().map(|it| it.of_task(UNNAMED)).unwrap_or_default();
+        let report = self.pool.settings.wants_reports().then(Arc::default);
+        Extras { report, ..settings }
+    }
+
     pub(super) fn enqueue_job(&self, job: Job, patience: Patience) -> Result<(), Refused> {
         let terms = Terms { priority: self.options.priority, retries: self.retries };
         self.pool.submit(job, terms, patience)
-    }
-
-    /// A function is a pointer here, without a name.
-    fn extras_of_task(&self) -> Option<Arc<Extras>> {
-        Extras::for_task(&self.extras, "")
     }
 
     /// A future that has failed.

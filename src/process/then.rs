@@ -6,7 +6,7 @@ use super::wire::code;
 use crate::error::TaskErrorKind;
 use crate::executor::Patience;
 use crate::future::Future;
-use crate::task::{Extras, Source, promised};
+use crate::task::{Source, promised};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -44,9 +44,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
         };
         let first = future.into_handle();
         let before = first.task().clone();
-        let extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
-        let extras = extras.made_from(Source::Before(before.clone()));
-        let (mut producer, handle) = promised(self.pool().id, Extras::for_task(&Some(extras), ""));
+        let extras = self.own_extras().made_from(Source::Before(before.clone()));
+        let (mut producer, handle) = promised(self.pool().id, Some(extras));
         let second = self.clone();
         first.on_settled(move |outcome| {
             producer.task().forget_source();

@@ -78,6 +78,7 @@ impl<T> Queue<T> {
 
     /// Adds an entry; `priority` counts only in [`Order::Priority`], and `lane` is the submitting
     /// worker's.
+    #[inline]
     pub(crate) fn push(&self, entry: T, priority: i32, lane: Option<Lane>) {
         match self {
             Queue::Fifo(fifo) => fifo.push(entry, lane),

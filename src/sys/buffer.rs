@@ -5,9 +5,8 @@
 //! value, and keeps its pages until they are given back.
 
 use super::limits;
-use super::memory::Mapping;
-use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
-use rustix::io::Errno;
+use super::memory::{Mapping, nameless};
+use rustix::fs::{FallocateFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -28,12 +27,7 @@ const STEP: usize = 64 << 10;
 
 impl Buffer {
     pub(crate) fn new(name: &str) -> io::Result<Buffer> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // Kernels before 6.3 do not know the flag; later ones complain if it is missing.
-        let file = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-            Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags)?,
-            other => other?,
-        };
+        let file = nameless(name)?;
         rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;
         let mapping = Mapping::new(&file, 0, WRITABLE, MapFlags::SHARED)?;
         Ok(Buffer { file, mapping, reserved: 0 })

@@ -7,6 +7,7 @@ use crate::sync::Mutex;
 use crate::sync::global::{AtomicUsize, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -247,6 +248,18 @@ pub(crate) fn descriptor_of(process: u32) -> io::Result<OwnedFd> {
 /// visible from here.
 pub(crate) fn parent_id() -> u32 {
     rustix::process::getppid().map_or(0, |it| it.as_raw_nonzero().get().unsigned_abs())
+}
+
+/// Whether a process can have this variable in its environment; why not.
+pub(crate) fn check_variable(name: &OsStr, value: &OsStr) -> Result<(), &'static str> {
+    let (name, value) = (name.as_encoded_bytes(), value.as_encoded_bytes());
+    match (name, value) {
+        ([], _) => Err("its name is empty"),
+        _ if name.contains(&b'=') => Err("its name contains `=`"),
+        _ if name.contains(&0) => Err("its name contains a NUL"),
+        _ if value.contains(&0) => Err("its value contains a NUL"),
+        _ => Ok(()),
+    }
 }
 
 /// What this process runs, even if the file was renamed, replaced or removed since it was started.

@@ -50,6 +50,8 @@ names! {
         Watching
         /// It is about to open the page.
         PageOpening
+        /// It is about to open what its parent keeps of its output.
+        OutputOpening
         /// It has told its parent who it is.
         HelloSent
         /// It knows what it is to be.
@@ -76,6 +78,10 @@ names! {
         CallEntered
         /// The function has returned, and its value is encoded.
         CallReturned
+        /// What the call has written has been read.
+        OutputRecorded
+        /// The outcome is on its way, and what the call has written has been forgotten.
+        OutputForgotten
         /// It has lent the memory of a large outcome.
         OutcomeLent
         /// It has put an outcome into the ring, and not rung.
@@ -97,8 +103,9 @@ names! {
 
         /// The parent is about to start the thread beside a worker.
         ThreadStarting
-        /// It is about to make the page, the link and the bell.
+        /// It is about to make the page, what keeps the output, the link and the bell.
         PageMaking
+        TranscriptMaking
         LinkMaking
         BellMaking
         /// It is about to start the process.
@@ -145,6 +152,8 @@ names! {
         /// A process has ended and not been waited for, or been waited for.
         Burying
         Buried
+        /// What it has written has been read.
+        TranscriptRead
         /// The books know that a worker is gone.
         DeathBooked
         /// A worker is told to leave.

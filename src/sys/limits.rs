@@ -3,6 +3,7 @@
 use rustix::process::{Pid, Resource};
 use rustix::thread::CpuSet;
 use std::path::Path;
+use std::time::Duration;
 use std::{fs, io};
 
 /// Every thread that this process has so far; later ones inherit what their starter has.
@@ -27,10 +28,12 @@ fn for_every_thread(what: impl Fn(Option<Pid>) -> rustix::io::Result<()>) -> io:
 /// Whether this process may make a file so long. To try it beyond the limit would end the program with a
 /// signal, and not with an error.
 pub(crate) fn check_file_length(bytes: u64) -> io::Result<()> {
-    match rustix::process::getrlimit(Resource::Fsize).current {
-        Some(most) if bytes > most => Err(rustix::io::Errno::FBIG.into()),
-        _ => Ok(()),
-    }
+    if bytes > longest_file() { Err(rustix::io::Errno::FBIG.into()) } else { Ok(()) }
+}
+
+/// How long a file this process may make.
+pub(crate) fn longest_file() -> u64 {
+    rustix::process::getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
 /// How much this process gives way to others: from -20, not at all, to 19. Linux cuts a number that
@@ -65,6 +68,25 @@ pub(crate) fn resident_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
     pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+/// How much time processors have spent on this process so far, on all of its threads.
+pub(crate) fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// From now on the [peak](peak_bytes) counts. Whether the system can do that.
+pub(crate) fn reset_peak() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// The most memory that this process has had at once.
+pub(crate) fn peak_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kib.checked_mul(1 << 10)
 }
 
 /// How many processes the system has ended for want of memory, in the control group of this process
@@ -163,6 +185,24 @@ mod tests {
         let pages = std::hint::black_box(vec![1u8; 256 << 20]);
         assert!(resident_bytes().unwrap() > 200 << 20);
         drop(pages);
+    }
+
+    #[test]
+    fn the_peak_is_remembered_until_it_is_reset() {
+        alone("sys::limits::tests::the_peak_is_remembered_until_it_is_reset", || {
+            drop(std::hint::black_box(vec![1u8; 256 << 20]));
+            assert!(peak_bytes().unwrap() > 200 << 20);
+            assert!(reset_peak());
+            assert!(peak_bytes().unwrap() < 200 << 20);
+        });
+    }
+
+    #[test]
+    fn processor_time_grows_with_work() {
+        let before = processor_time();
+        while processor_time() == before {
+            std::hint::black_box(0);
+        }
     }
 
     #[test]

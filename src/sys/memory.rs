@@ -22,12 +22,7 @@ impl MemoryFile {
     /// A file of `len` zeros, which neither grows nor shrinks. The name is only for those who look
     /// into `/proc`. The file is closed in programs that this process starts.
     pub(crate) fn create(name: &str, len: usize) -> io::Result<Self> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // Kernels before 6.3 do not know the flag; later ones complain if it is missing.
-        let file = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-            Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags)?,
-            other => other?,
-        };
+        let file = nameless(name)?;
         limits::check_file_length(len as u64)?;
         rustix::fs::ftruncate(&file, len as u64)?;
         rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
@@ -127,15 +122,26 @@ impl MemoryFile {
     }
 }
 
+/// An empty file that nobody finds by a name. It is closed in programs that this process starts.
+pub(super) fn nameless(name: &str) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know the flag; later ones complain if it is missing.
+    match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => Ok(rustix::fs::memfd_create(name, flags)?),
+        other => Ok(other?),
+    }
+}
+
 /// What tells a file from every other one on this machine, as long as it exists: device and inode.
 pub(crate) type Key = (u64, u64);
 
 #[allow(clippy::unnecessary_cast)] // They are shorter on some systems.
-fn key_of(status: &Stat) -> Key {
+pub(super) fn key_of(status: &Stat) -> Key {
     (status.st_dev as u64, status.st_ino as u64)
 }
 
-fn path_of(process: u32, number: i32) -> String {
+/// Where a process has a file open.
+pub(super) fn path_of(process: u32, number: i32) -> String {
     format!("/proc/{process}/fd/{number}")
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Every system gets the number of processors that this process may use. What a pool of processes
 //! stands on is there for Linux only: shared memory (`memory`, `buffer`), the channel between two
-//! processes and the waiting for it (`link`), their lives and ends (`child`), what they may use
-//! (`limits`), and where a function is found in another process of the same executable (`image`,
+//! processes and the waiting for it (`link`), their lives and ends (`child`), what they write
+//! (`capture`), what they may use and have used (`limits`), and where a function is found in another process of the same executable (`image`,
 //! `initializers`). Nothing here knows what a pool or a task is. In the unit tests, it can also
 //! fail on purpose (`faults`).
 
@@ -44,6 +44,8 @@ pub(crate) use {fault, refusal, short};
 
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod buffer;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+pub(crate) mod capture;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]

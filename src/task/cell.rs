@@ -19,7 +19,7 @@
 
 use super::context;
 use super::deliver;
-use super::extras::{Extras, Watch};
+use super::extras::{Extras, Report, Watch};
 use super::owner::OwnerId;
 use super::panic;
 use super::state::{Finish, Snapshot, State};
@@ -99,7 +99,12 @@ impl Header {
     }
 
     pub(super) fn error(&self, kind: TaskErrorKind) -> TaskError {
-        TaskError::labelled(kind, self.label().cloned())
+        TaskError::with_output(kind, self.label().cloned(), self.reported(|it| it.output.clone()))
+    }
+
+    /// A part of what its worker has told of it.
+    pub(super) fn reported<T>(&self, part: impl FnOnce(&Report) -> Option<T>) -> Option<T> {
+        part(&self.extras.as_ref()?.report.as_ref()?.lock())
     }
 
     /// The error of a task that is done and has no outcome in its slot.

@@ -27,15 +27,19 @@ pub(crate) trait Host {
     /// The pool that this worker belongs to.
     fn owner(&self) -> OwnerId;
 
-    /// Runs a pending task of its own pool here and now. False if it may not, or if somebody else
-    /// has begun the task.
-    fn help(&self, task: &TaskRef) -> bool;
+    /// Runs a pending task here and now, if it is one of its own pool. False if it may not, or if
+    /// somebody else has begun the task.
+    fn help(&self, _task: &TaskRef) -> bool {
+        false
+    }
 
-    fn begin_blocking(&self, why: Blocking);
-    fn end_blocking(&self, why: Blocking);
+    fn begin_blocking(&self, _why: Blocking) {}
+    fn end_blocking(&self, _why: Blocking) {}
 
     /// Whether the pool asks all its running tasks to stop.
-    fn is_stopping(&self) -> bool;
+    fn is_stopping(&self) -> bool {
+        false
+    }
 }
 
 const_thread_local! { static HOST: RefCell<Option<Rc<dyn Host>>> = RefCell::new(None) }
@@ -68,7 +72,7 @@ pub(crate) fn host_owner() -> Option<OwnerId> {
 pub(crate) fn help(task: &TaskRef) -> bool {
     let host = host();
     let run = |task: &TaskRef| match &host {
-        Some(host) => host.owner() == task.owner() && host.help(task),
+        Some(host) => host.help(task),
         None if task.owner().lets_callers_help() => {
             task.owner().with(|owner| owner.help(task)).unwrap_or(false)
         }
@@ -117,6 +121,7 @@ pub(super) fn enter<R>(task: NonNull<Header>, code: impl FnOnce() -> R) -> R {
 struct Left(Option<NonNull<Header>>);
 
 impl Drop for Left {
+    #[inline]
     fn drop(&mut self) {
         CURRENT.with(|current| current.set(self.0));
     }

@@ -2,7 +2,7 @@
 
 use super::span::TaskSpan;
 use super::task_ref::TaskRef;
-use crate::error::TaskError;
+use crate::error::{TaskError, TaskOutput, TaskUsage};
 use crate::sync::{Arc, Mutex};
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 use crate::timeline::Lane;
@@ -60,6 +60,13 @@ impl Watch {
     }
 }
 
+/// What a worker process has told of a task besides its outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) output: Option<TaskOutput>,
+    pub(crate) usage: Option<TaskUsage>,
+}
+
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) label: Option<Arc<str>>,
@@ -77,6 +84,9 @@ pub(crate) struct Extras {
     pub(crate) needs_state: bool,
     /// It is a part of a task that runs, and that is counted already.
     pub(crate) is_part: bool,
+    /// Where such a report goes, if the pool asks for one: then the task shares its extras with no other,
+    /// unless that is another form of it.
+    pub(crate) report: Option<Arc<Mutex<Report>>>,
     /// Forgotten when the source is done, so that a chain of tasks does not keep its beginning.
     pub(crate) source: Mutex<Option<Source>>,
 }
@@ -94,6 +104,7 @@ impl Extras {
             watch: None,
             needs_state: self.needs_state,
             is_part: self.is_part,
+            report: None,
             source: Mutex::default(),
         }
     }
@@ -111,25 +122,32 @@ impl Extras {
         function: &'static str,
     ) -> Option<Arc<Extras>> {
         let settings = settings.as_ref()?;
-        Some(if settings.timeline.is_some() || TaskSpan::is_wanted() {
-            settings.watched(function)
+        Some(if settings.is_watched() {
+            Arc::new(settings.of_task(function))
         } else {
             Arc::clone(settings)
         })
     }
 
+    #[inline]
+    fn is_watched(&self) -> bool {
+        self.timeline.is_some() || TaskSpan::is_wanted()
+    }
+
+    /// What a task of its own has that is submitted with these settings.
     #[cold]
-    fn watched(&self, function: &'static str) -> Arc<Extras> {
+    pub(crate) fn of_task(&self, function: &'static str) -> Extras {
         let name = || match &self.label {
             Some(label) => Name::Label(Arc::clone(label)),
             None => Name::Function(function),
         };
         let span = || TaskSpan::new(self.label.as_deref(), function, &self.executor);
-        Arc::new(Extras {
-            watch: Some(Watch {
-                entry: self.timeline.as_ref().map(|timeline| Entry::new(timeline, name())),
-                span: TaskSpan::is_wanted().then(span),
-            }),
+        let watch = || Watch {
+            entry: self.timeline.as_ref().map(|timeline| Entry::new(timeline, name())),
+            span: TaskSpan::is_wanted().then(span),
+        };
+        Extras {
+            watch: self.is_watched().then(watch),
             source: Mutex::new(self.source.lock().clone()),
             label: self.label.clone(),
             on_unobserved: self.on_unobserved.clone(),
@@ -140,7 +158,8 @@ impl Extras {
             // The entry has it. To count it twice would cost as much as all the rest.
             timeline: None,
             executor: Arc::default(),
-        })
+            report: None,
+        }
     }
 
     /// Shared settings, or none if all of them are at their default.
@@ -151,7 +170,8 @@ impl Extras {
             && self.on_unobserved.is_none()
             && self.timeline.is_none()
             && !cfg!(feature = "tracing")
-            && !self.needs_state;
+            && !self.needs_state
+            && self.report.is_none();
         (!is_plain).then(|| Arc::new(self))
     }
 }

@@ -8,7 +8,6 @@
 use super::context::{Blocking, Host, host_owner, set_host, while_blocked};
 use super::owner::OwnerId;
 use super::panic::contain;
-use super::task_ref::TaskRef;
 use crate::sync::thread::{self, JoinHandle, const_thread_local};
 use crate::sync::{Arc, Mutex, trap};
 use std::cell::RefCell;
@@ -120,17 +119,5 @@ struct StandIn(OwnerId);
 impl Host for StandIn {
     fn owner(&self) -> OwnerId {
         self.0
-    }
-
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
-    fn begin_blocking(&self, _why: Blocking) {}
-
-    fn end_blocking(&self, _why: Blocking) {}
-
-    fn is_stopping(&self) -> bool {
-        false
     }
 }

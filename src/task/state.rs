@@ -6,7 +6,7 @@
 //! caller must do next is their return value. The diagram is in the folder's README.
 
 use crate::error::FutureState;
-use crate::sync::atomic::{AtomicUsize, Ordering, exclusive, fence};
+use crate::sync::atomic::{AtomicUsize, Ordering, exclusive};
 
 /// A worker, or a helping waiter, has begun the task. Stays set in a task that timed out until
 /// its code returns.
@@ -249,6 +249,7 @@ impl State {
 
     /// As [`enqueue`](Self::enqueue), for a task that nobody else has heard of yet: a plain store
     /// does.
+    #[inline]
     pub(crate) fn enqueue_unknown(&self) {
         // ORDERING: relaxed for both; whoever hears of the task hears of it from this thread, which
         // hands it over with a release of its own.
@@ -256,6 +257,7 @@ impl State {
     }
 
     /// Pending to running. The caller owns the closure if this is true.
+    #[inline]
     #[must_use]
     pub(crate) fn begin(&self) -> bool {
         // As nearly every task is when a worker takes it from the queue. To look first would fetch
@@ -268,6 +270,7 @@ impl State {
     }
 
     /// As [`begin`](Self::begin), for a task that may not be in a queue yet.
+    #[inline]
     #[must_use]
     pub(crate) fn begin_ready(&self) -> bool {
         self.update(|now| now.is_ready().then_some(now.0 | RUNNING)).is_ok()
@@ -303,6 +306,7 @@ impl State {
     ///
     /// If nothing is left to be done with the task then ([`Finish::Handed`]) and the runner `releases`
     /// it, its reference goes in the same change: it must not touch the task any more.
+    #[inline]
     pub(crate) fn finish(&self, failed: bool, releases: bool) -> Finish {
         let outcome = if failed { FINISHED | FAILED } else { FINISHED };
         let change = |now: Snapshot| {
@@ -416,13 +420,14 @@ impl State {
     }
 
     fn subtract(&self, amount: usize) -> bool {
-        // ORDERING: release pairs with the acquire fence of whoever is last: all that was done
-        // through this reference comes before the memory is freed.
+        // ORDERING: release pairs with the acquire of whoever is last: all that was done through
+        // this reference comes before the memory is freed.
         let before = Snapshot(self.0.fetch_sub(amount, Ordering::Release));
         let last = before.references() == 1;
         if last {
-            // ORDERING: acquire pairs with the release of every other reference, see above.
-            fence(Ordering::Acquire);
+            // ORDERING: acquire pairs with the release of every other reference, see above. A fence
+            // would do as well, but thread sanitizers do not follow fences.
+            self.0.load(Ordering::Acquire);
         }
         last
     }

@@ -3,7 +3,7 @@
 use super::cell::{End, Header};
 use super::context;
 use super::deliver;
-use super::extras::Extras;
+use super::extras::{Extras, Report};
 use super::owner::OwnerId;
 use super::state::{Cancel, Snapshot};
 use super::waiters::{Observer, Phase, Waiter};
@@ -59,14 +59,17 @@ impl TaskRef {
         self.0.addr().get()
     }
 
+    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.header().state.load()
     }
 
+    #[inline]
     pub(crate) fn owner(&self) -> OwnerId {
         self.header().owner
     }
 
+    #[inline]
     pub(crate) fn extras(&self) -> Option<&Arc<Extras>> {
         self.header().extras.as_ref()
     }
@@ -75,18 +78,32 @@ impl TaskRef {
         self.header().label()
     }
 
-    /// An error of this task, with its label.
+    /// A part of what its worker process has told of it, if it is done.
+    pub(crate) fn reported_at_end<T>(&self, part: impl FnOnce(&Report) -> Option<T>) -> Option<T> {
+        if self.snapshot().is_done() { self.header().reported(part) } else { None }
+    }
+
+    /// Changes what is told of it besides its outcome, if that is asked for.
+    pub(crate) fn report(&self, change: impl FnOnce(&mut Report)) {
+        if let Some(report) = self.extras().and_then(|extras| extras.report.as_ref()) {
+            change(&mut report.lock());
+        }
+    }
+
+    /// An error of this task, with its label, and its output.
     pub(crate) fn error(&self, kind: TaskErrorKind) -> TaskError {
         self.header().error(kind)
     }
 
     /// The right to run the task, if nobody has begun or ended it.
+    #[inline]
     pub(crate) fn begin(&self) -> Option<Begun<'_>> {
         self.header().state.begin().then(|| Begun::borrowed(self))
     }
 
     /// The same for a reference that is of no use afterwards: [`Begun::run`] gives it up, at less
     /// cost than a drop. Gives it back if somebody else has begun or ended the task.
+    #[inline]
     pub(crate) fn begin_last(self) -> Result<Begun<'static>, TaskRef> {
         if !self.header().state.begin() {
             return Err(self);
@@ -95,6 +112,7 @@ impl TaskRef {
     }
 
     /// The right to run the task, if it is ready and nobody has begun it.
+    #[inline]
     pub(crate) fn begin_ready(&self) -> Option<Begun<'_>> {
         self.header().state.begin_ready().then(|| Begun::borrowed(self))
     }
@@ -107,6 +125,7 @@ impl TaskRef {
     }
 
     /// As [`enqueue`](Self::enqueue), for a task that nobody but the caller has heard of yet.
+    #[inline]
     pub(crate) fn enqueue_unknown(&self) {
         self.header().state.enqueue_unknown();
     }

@@ -40,6 +40,10 @@ impl Summons {
     fn len(&self) -> usize {
         self.wake.len() + self.start
     }
+
+    pub(super) fn is_nobody(&self) -> bool {
+        self.len() == 0 && !self.is_stranded
+    }
 }
 
 /// Whether a worker that wanted to leave, or to sleep, may.

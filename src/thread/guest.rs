@@ -63,7 +63,7 @@ impl Host for Guest {
 
     fn help(&self, task: &TaskRef) -> bool {
         let depth = self.depth.get();
-        if depth == DEPTH || !suits(task) {
+        if task.owner() != self.pool.id || depth == DEPTH || !suits(task) {
             return false;
         }
         let Some(begun) = task.begin_ready() else {

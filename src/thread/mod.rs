@@ -101,8 +101,8 @@ impl ThreadPoolExecutor {
     /// let error = ThreadPoolExecutor::new(0).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "max_workers must be at least 1; \
-    ///      a builder without it takes one for every processor"
+    ///     "a pool needs at least 1 worker, and max_workers is 0; \
+    ///      left out, it is the number of processors"
     /// );
     /// ```
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {

@@ -400,7 +400,9 @@ impl Host for Worker {
     fn help(&self, task: &TaskRef) -> bool {
         let needs_state = task.extras().is_some_and(|extras| extras.needs_state);
         let is_state_lent = self.state.try_borrow_mut().is_err();
-        let may_run = self.stage.get() == Stage::Serving && self.desk.has_room();
+        let may_run = task.owner() == self.pool.id
+            && self.stage.get() == Stage::Serving
+            && self.desk.has_room();
         if !may_run || (needs_state && is_state_lent) {
             return false;
         }

@@ -15,7 +15,8 @@ fn an_executor_of_any_kind_does_what_its_pool_does() {
             let results = futures.into_iter().map(|it| it.result().unwrap());
             assert_eq!(Vec::from_iter(results), Vec::from_iter(1..11));
             executor.resize(3).unwrap();
-            assert!(executor.resize(0).is_err());
+            let error = executor.resize(0).unwrap_err();
+            assert!(error.to_string().starts_with("a pool needs at least 1 worker"), "{error}");
             assert_eq!(executor.max_workers(), 3);
             assert_eq!(executor.stats().submitted(), 13);
             assert!(executor.shutdown_timeout(BOUND, BOUND).is_clean());
@@ -24,4 +25,12 @@ fn an_executor_of_any_kind_does_what_its_pool_does() {
             assert_eq!(refused.argument, 7);
         }
     });
+}
+
+#[test]
+fn a_pool_without_workers_is_told_what_it_lacks() {
+    for text in ["threads:0", "processes:0"] {
+        let error = text.parse::<AnyExecutor>().unwrap_err();
+        assert!(error.to_string().starts_with("a pool needs at least 1 worker"), "{error}");
+    }
 }

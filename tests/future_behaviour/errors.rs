@@ -169,8 +169,8 @@ fn the_text_of_a_refusal_by_a_full_queue_says_what_to_do() {
         let _occupied = occupy_one(&executor);
         let _queued = executor.spawn(|| 1);
         let error = labelled(&executor).spawn(|| 1).result().unwrap_err();
-        let text = "task `page 7` was refused: the executor's queue is full with 1 tasks; try \
-                    again later, or choose `WhenFull::Block`";
+        let text = "task `page 7` was refused: the executor's queue is full (its capacity is 1); \
+                    try again later, or choose `WhenFull::Block`";
         assert_eq!(error.to_string(), text);
     });
 }
@@ -208,6 +208,50 @@ fn the_sources_of_a_broken_executor_lead_to_its_cause() {
     let cause = error.source().expect("the broken executor");
     let root = cause.source().expect("the initializer's error");
     assert_eq!(root.downcast_ref(), Some(&OutOfPaper));
+}
+
+#[test]
+fn an_error_of_a_map_says_which_item_it_is_about() {
+    within(|| {
+        let divide = |n: u32| if n == 0 { panic!("nothing") } else { 12 / n };
+        for unordered in [false, true] {
+            let options = MapOptions::new();
+            let options = if unordered { options.unordered() } else { options };
+            let executor = pool(2);
+            let results = executor.map_with(options, divide, (0..200).map(|n| n % 50));
+            let errors = results.filter_map(Result::err);
+            let mut items: Vec<_> = errors.map(|error| error.item().unwrap()).collect();
+            items.sort();
+            assert_eq!(items, [0, 50, 100, 150], "unordered: {unordered}");
+        }
+    });
+}
+
+#[test]
+fn the_text_of_an_error_of_a_map_names_the_item_and_the_map() {
+    within(|| {
+        let executor = pool(1);
+        let error = labelled(&executor).map(|_| fails(), [1]).next().unwrap().unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("item 0 of the map `page 7` panicked at "), "{text}");
+    });
+}
+
+#[test]
+fn the_text_of_a_chunk_that_ran_too_long_says_how_to_keep_its_items_apart() {
+    within(|| {
+        let gate = Gate::new();
+        let latch = gate.latch();
+        let executor = pool(1);
+        let limited = executor.with(TaskOptions::new().timeout(Duration::from_millis(1)));
+        let two = MapOptions::new().chunksize(2.try_into().unwrap());
+        let error =
+            limited.map_with(two, move |_| latch.pass(), [1, 2]).nth(1).unwrap().unwrap_err();
+        gate.open();
+        let text = "item 1 of the map ran longer than its timeout of 1ms, with its chunk; a \
+                    `chunksize` of one keeps items apart";
+        assert_eq!(error.to_string(), text);
+    });
 }
 
 #[test]

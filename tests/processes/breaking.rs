@@ -3,7 +3,9 @@
 use crate::common::{panic_quietly, within};
 use crate::death::aborts;
 use crate::support::{Door, Folder, death_of, knock, note, noted, send_signal, until_gone};
-use concurrent_futures::{DeathCause, OnWorkerDeath, ProcessPoolExecutor, Refusal, TaskErrorKind};
+use concurrent_futures::{
+    BuildError, DeathCause, OnWorkerDeath, ProcessPoolExecutor, Refusal, TaskErrorKind,
+};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -191,6 +193,40 @@ fn a_missing_directory_refuses_tasks_with_the_systems_answer() {
             .unwrap();
         let error = executor.submit(|()| (), ()).result().unwrap_err();
         assert!(matches!(error.kind(), TaskErrorKind::Refused(Refusal::NoWorker(_))), "{error}");
-        assert!(error.to_string().contains("No such file or directory"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("working directory /nowhere/at/all cannot be entered"), "{text}");
+        assert!(text.contains("No such file or directory"), "{text}");
+        // Which would be of no use.
+        assert!(!text.contains("limit of the system"), "{text}");
+    });
+}
+
+#[test]
+fn a_variable_that_cannot_be_is_told_when_the_pool_is_built() {
+    let cases = [
+        ("A=B", "value", "its name contains `=`"),
+        ("", "value", "its name is empty"),
+        ("A\0B", "value", "its name contains a NUL"),
+        ("NAME", "val\0ue", "its value contains a NUL"),
+    ];
+    for (name, value, reason) in cases {
+        let error = ProcessPoolExecutor::builder().env(name, value).build().unwrap_err();
+        assert!(matches!(error, BuildError::InvalidVariable { .. }), "{error}");
+        assert!(error.to_string().ends_with(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_of_one_worker_refuses_tasks_and_is_told() {
+    within(|| {
+        let executor = ProcessPoolExecutor::builder()
+            .max_workers(1)
+            .env_of_worker(|index| [(format!("DEVICE={index}"), "0")])
+            .build()
+            .unwrap();
+        let error = executor.submit(|()| (), ()).result().unwrap_err();
+        assert!(matches!(error.kind(), TaskErrorKind::Refused(Refusal::NoWorker(_))), "{error}");
+        let text = error.to_string();
+        assert!(text.ends_with("\"DEVICE=0\" cannot be set: its name contains `=`"), "{text}");
     });
 }

@@ -15,6 +15,7 @@ mod leaks;
 mod leaving;
 mod limits;
 mod orphans;
+mod output;
 mod races;
 mod retrying;
 mod silence;

@@ -62,9 +62,11 @@ fn a_map_cancels_the_rest_even_if_a_ready_result_panics() {
         let runs = Arc::new(AtomicUsize::new(0));
         let (release, released) = mpsc::channel::<()>();
         let (count, released) = (Arc::clone(&runs), Mutex::new(released));
+        let (begun, has_begun) = mpsc::channel();
         let call = move |n: u32| {
             count.fetch_add(1, Ordering::SeqCst);
             if n == 2 {
+                begun.send(()).unwrap();
                 // Its sender is dropped once the map is.
                 let _ = released.lock().unwrap().recv();
             }
@@ -76,6 +78,8 @@ fn a_map_cancels_the_rest_even_if_a_ready_result_panics() {
         let mut results = executor.map_with(options, call, 0..100);
         // The first result; the second one is ready, and panics with the map.
         drop(results.next().unwrap());
+        // Otherwise its chunk may be cancelled before it begins, and holds up nobody.
+        has_begun.recv_timeout(BOUND).unwrap();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(results)));
         drop(release);
         drop(executor);

@@ -93,11 +93,13 @@ fn refusals() -> Vec<Run> {
     let start = [
         Point::ThreadStarting,
         Point::PageMaking,
+        Point::TranscriptMaking,
         Point::LinkMaking,
         Point::BellMaking,
         Point::ProcessStarting,
         Point::ProcessStarted,
         Point::PageOpening,
+        Point::OutputOpening,
     ];
     let mut runs = Vec::new();
     for point in start {

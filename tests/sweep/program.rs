@@ -4,7 +4,7 @@
 use super::held::{Held, shared_memory};
 use crate::{
     Future, MapOptions, OnWorkerDeath, ProcessPoolExecutor, TaskError, TaskErrorKind, TaskOptions,
-    cancellation_requested,
+    TaskOutput, cancellation_requested,
 };
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -69,6 +69,7 @@ fn program() {
 }
 
 fn square(n: u32) -> u32 {
+    println!("the square of {n}");
     n * n
 }
 
@@ -97,6 +98,9 @@ struct Told {
     name: &'static str,
     ended: Result<(), TaskError>,
     called: Arc<AtomicUsize>,
+    output: Option<TaskOutput>,
+    /// What it should be.
+    wrote: String,
 }
 
 /// A future that is watched.
@@ -105,11 +109,13 @@ struct Watched<T> {
     future: Future<T>,
     called: Arc<AtomicUsize>,
     is_right: Box<dyn Fn(T) -> bool>,
+    wrote: String,
 }
 
 fn watch<T: Send + Sync + 'static>(
     name: &'static str,
     future: Future<T>,
+    wrote: String,
     is_right: impl Fn(T) -> bool + 'static,
 ) -> Watched<T> {
     let called = Arc::new(AtomicUsize::new(0));
@@ -117,15 +123,17 @@ fn watch<T: Send + Sync + 'static>(
     future.add_done_callback(move |_| {
         calls.fetch_add(1, Ordering::SeqCst);
     });
-    Watched { name, future, called, is_right: Box::new(is_right) }
+    Watched { name, future, called, is_right: Box::new(is_right), wrote }
 }
 
 impl<T: Send + 'static + std::fmt::Debug> Watched<T> {
     fn told(self) -> Told {
-        let Watched { name, future, called, is_right } = self;
-        let Ok(result) = future.result_timeout(BOUND) else { panic!("{name} never ends") };
+        let Watched { name, future, called, is_right, wrote } = self;
+        assert!(future.wait_timeout(BOUND), "{name} never ends");
+        let output = future.output();
+        let Ok(result) = future.result_timeout(BOUND) else { panic!("{name} never settles") };
         let ended = result.map(|it| assert!(is_right(it), "the value of {name}"));
-        Told { name, ended, called }
+        Told { name, ended, called, output, wrote }
     }
 }
 
@@ -139,6 +147,8 @@ fn work(expected: Expected) -> Vec<Told> {
         .start_timeout(start_timeout)
         // By default a pool puts up with a hundred deaths a second.
         .on_worker_death(OnWorkerDeath::Replace { most: 20, within: BOUND })
+        .capture_output(10_000)
+        .measure_usage()
         .initializer(|n: u32| n, 5)
         .finalizer(drop)
         .build()
@@ -153,7 +163,8 @@ fn work(expected: Expected) -> Vec<Told> {
     let handle = executor.with(if is_limited { limited } else { plain });
     let squares = |name, count: u32| -> Vec<Watched<u32>> {
         let futures = (0..count).map(|n| (n, handle.submit(square, n)));
-        futures.map(|(n, it)| watch(name, it, move |value| value == n * n)).collect()
+        let wrote = |n| format!("the square of {n}\n");
+        futures.map(|(n, it)| watch(name, it, wrote(n), move |value| value == n * n)).collect()
     };
     let bytes: Vec<u8> = (0..1 << 20).map(|n: u32| n.to_le_bytes()[1]).collect();
     let mut expected_bytes = bytes.clone();
@@ -161,10 +172,10 @@ fn work(expected: Expected) -> Vec<Told> {
 
     let mut told: Vec<Told> = squares("small", 8).into_iter().map(Watched::told).collect();
     let large = handle.submit(reverse, bytes);
-    told.push(watch("large", large, move |it| it == expected_bytes).told());
+    told.push(watch("large", large, String::new(), move |it| it == expected_bytes).told());
     // One worker each, and what is sent behind them is taken back.
-    let heeding = watch("heeding", hurried.submit(heeds, ()), |()| false);
-    let deaf = watch("deaf", hurried.submit(is_deaf, ()), |()| false);
+    let heeding = watch("heeding", hurried.submit(heeds, ()), String::new(), |()| false);
+    let deaf = watch("deaf", hurried.submit(is_deaf, ()), String::new(), |()| false);
     let behind = squares("behind", 6);
     let chunks = MapOptions::new().chunksize(NonZeroUsize::new(5).unwrap()).eager();
     let map = handle.map_with(chunks, square, 0..20_u32);
@@ -196,6 +207,14 @@ fn judge(expected: Expected, told: &[Told], mapped: &[Result<u32, TaskError>]) {
             assert!(begun.elapsed() < BOUND, "the callback of {name} is never called");
             std::thread::yield_now();
         }
+    }
+    for Told { name, ended, output, wrote, .. } in told.iter().filter(|it| it.ended.is_ok()) {
+        // One that has closed its descriptors has none, or has written where nobody reads.
+        let may_lack = expected != Expected::All;
+        let is_right = output
+            .as_ref()
+            .map_or(may_lack, |it| it.stdout() == **wrote || may_lack && it.stdout().is_empty());
+        assert!(is_right, "{name}: {ended:?}, and wrote {output:?}");
     }
     let is_hurried = |it: &&Told| ["heeding", "deaf"].contains(&it.name);
     for Told { name, ended, .. } in told.iter().filter(is_hurried) {

@@ -1,7 +1,7 @@
 //! What is written into the memory of values, and read out of it.
 
 use super::*;
-use crate::process::any_bytes::bytes;
+
 use crate::process::wire::value;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,7 @@ enum Value {
     Half(f32),
     Sign(char),
     Text(String),
-    Bytes(#[serde(with = "bytes")] Vec<u8>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     Each(Vec<u8>),
     Wide(Vec<u128>),
     Named { name: String, more: Option<bool> },

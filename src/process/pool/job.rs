@@ -1,15 +1,16 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
 use crate::error::{
-    BrokenCause, TaskError, TaskErrorKind, TaskPanic, TransferError, TransferStage,
+    BrokenCause, TaskError, TaskErrorKind, TaskOutput, TaskPanic, TaskUsage, TransferError,
+    TransferStage,
 };
 use crate::process::page::Page;
 use crate::process::payload::{Arrived, Payload};
 use crate::process::shared::Kept;
-use crate::process::wire::message::{Code, Outcome, Panic};
+use crate::process::wire::message::{self, Code, Outcome, Panic, Usage};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
-use crate::task::{self, Producer, TaskRef, Watch};
+use crate::task::{self, Producer, Report, TaskRef, Watch};
 use crate::timeline::Entry;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -145,6 +146,16 @@ impl Finished {
             }
             How::Failed(kind) => self.job.fail(kind),
         }
+    }
+}
+
+impl From<message::Report> for Report {
+    fn from(report: message::Report) -> Self {
+        let usage = |it: Usage| TaskUsage {
+            cpu_time: Duration::from_nanos(it.nanoseconds),
+            peak_memory: it.peak_memory,
+        };
+        Report { output: report.output.map(TaskOutput::new), usage: report.usage.map(usage) }
     }
 }
 

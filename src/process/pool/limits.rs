@@ -4,10 +4,10 @@
 use super::Pool;
 use super::job::Job;
 use super::line::Line;
-use crate::error::TaskErrorKind;
+use crate::error::{TaskErrorKind, TaskOutput};
 use crate::executor::{apart, expire};
 use crate::sync::{Alarm, Arc, deadline_after, trap};
-use crate::task::{Owner, TaskRef};
+use crate::task::{Owner, Report, TaskRef};
 use std::time::Duration;
 
 impl Pool {
@@ -63,12 +63,38 @@ impl Pool {
         let at = job.timeout().and_then(deadline_after)?;
         let (pool, task) = (self.this.clone(), job.task().clone());
         let alarm = self.timer.set(at, move || {
+            let pool = pool.upgrade();
+            if let Some(pool) = &pool {
+                pool.report_so_far(&task);
+            }
             expire(&task);
-            if let Some(pool) = pool.upgrade() {
+            if let Some(pool) = pool {
                 pool.stop(&task);
             }
         });
         alarm.ok()
+    }
+
+    /// Remembers what a task has written that is about to time out.
+    fn report_so_far(&self, task: &TaskRef) {
+        if self.settings.output.is_none() {
+            return;
+        }
+        let id = task.address();
+        let line = || {
+            let state = self.state.lock();
+            state.line_of_running(id).map(|line| (line, state))
+        };
+        let Some((found, state)) = line() else { return };
+        drop(state);
+        let output = found.transcript.as_ref().map(|it| TaskOutput::new(it.so_far()));
+        // If the worker has gone on meanwhile, that was perhaps written by the next task. Under the lock, since
+        // what the worker tells itself counts more.
+        if let Some((same, _state)) = line()
+            && Arc::ptr_eq(&same, &found)
+        {
+            task.report(|it| *it = Report { output, usage: None });
+        }
     }
 
     /// Sees that a process is ended that is not up within the time for that.

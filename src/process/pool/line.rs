@@ -10,6 +10,7 @@ use crate::process::wire::frame::{self, FrameReader, HEADER, Kind, Violation};
 use crate::process::wire::message::{self, CallHead};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::sys::capture::Transcript;
 use crate::sys::child::{Child, Ended, Signal, signal_name};
 use crate::sys::{Bell, Link, fault, limits, wait_for};
 use crate::timeline::Lane;
@@ -99,6 +100,14 @@ pub(crate) enum Heard {
     End,
 }
 
+/// What parent and worker have in common.
+pub(crate) struct Means {
+    pub(crate) page: Page,
+    pub(crate) link: Link,
+    pub(crate) bell: Bell,
+    pub(crate) transcript: Option<Transcript>,
+}
+
 pub(crate) struct Line {
     pub(crate) worker: WorkerId,
     pub(crate) index: usize,
@@ -107,6 +116,8 @@ pub(crate) struct Line {
     pub(crate) lane: Option<Arc<Lane>>,
     /// The worker's memory for large outcomes.
     pub(crate) outcomes: Opened,
+    /// What its calls write, if that is kept.
+    pub(crate) transcript: Option<Transcript>,
     link: Link,
     bell: Bell,
     child: Child,
@@ -131,9 +142,7 @@ impl Line {
     pub(crate) fn new(
         worker: WorkerId,
         index: usize,
-        page: Page,
-        link: Link,
-        bell: Bell,
+        Means { page, link, bell, transcript }: Means,
         child: Child,
         most: usize,
     ) -> Line {
@@ -143,6 +152,7 @@ impl Line {
             page: Arc::new(page),
             lane: None,
             outcomes: Opened::new(child.id()),
+            transcript,
             link,
             bell,
             child,

@@ -20,7 +20,7 @@ use self::job::{Finished, How, Job, Reply};
 use self::line::Line;
 use self::settings::Settings;
 use self::state::State;
-use crate::error::{BrokenCause, Refusal, WorkerDeath};
+use crate::error::{BrokenCause, Refusal, TaskOutput, WorkerDeath};
 use crate::executor::{Admission, Bound, Patience, timer_of};
 use crate::process::machine::{Machine, Rules, TaskId, Verdict, WorkerId};
 use crate::process::page::slots::Ticket;
@@ -30,7 +30,7 @@ use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Timer, Weak, deadline_after};
 use crate::sys::child::Signal;
 use crate::sys::{self, fault};
-use crate::task::{self, Advice, Blocking, Owner, OwnerId, TaskRef};
+use crate::task::{self, Advice, Blocking, Owner, OwnerId, Report, TaskRef};
 use crate::timeline::{Ending, Span};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -315,7 +315,8 @@ impl Pool {
         finished: &mut VecDeque<Finished>,
     ) -> bool {
         let Returned { head, reply } = call;
-        let DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, outcome } = head;
+        let DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome } =
+            head;
         let how = if has_failed { Return::Failed } else { Return::Succeeded };
         let duration = Duration::from_nanos(nanoseconds);
         let task = state.machine.task_of(worker, ticket);
@@ -337,6 +338,9 @@ impl Pool {
             }
             Verdict::Over(job) => job,
         };
+        if let Some(report) = report {
+            job.task().report(|it| *it = (*report).into());
+        }
         let (count, ending) = match outcome {
             _ if job.task().snapshot().is_expired() => (&mut state.failed, Ending::TimedOut),
             Outcome::Value(_) => (&mut state.finished, Ending::Finished),
@@ -363,6 +367,8 @@ impl Pool {
     pub(crate) fn died(&self, line: &Line) {
         let was_ended = self.state.lock().machine.is_ending(line.worker);
         let death = line.bury(was_ended);
+        let output = line.transcript.as_ref().map(|it| TaskOutput::new(it.rest()));
+        fault!(TranscriptRead);
         let now = self.begun_at.elapsed();
         let mut state = self.state.lock();
         state.lines.remove(&line.worker);
@@ -376,6 +382,8 @@ impl Pool {
             if has_begun(ticket) {
                 job.begin();
                 self.forget_alarms(job);
+                // It was at one call, and all that is there belongs to that.
+                job.task().report(|it| *it = Report { output: output.clone(), usage: None });
             } else if let Some(entry) = job.entry() {
                 entry.taken_back();
             }

@@ -7,7 +7,8 @@
 //! one with the latest turn does.
 
 use super::job::{Lent, Reply};
-use super::line::{Heard, Line};
+use super::line::{Heard, Line, Means};
+use super::settings::Settings;
 use super::{Pool, Returned};
 use crate::error::{BrokenCause, TaskPanic};
 use crate::process::machine::WorkerId;
@@ -17,12 +18,14 @@ use crate::process::page::outcomes::{FIRST_LOOK, SILENCE};
 use crate::process::payload::{Arrived, Place, Where};
 use crate::process::wire::frame::{FrameReader, Kind, Violation};
 use crate::process::wire::message::{
-    Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage, read_message,
+    Capture, Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage,
+    read_message,
 };
 use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
+use crate::sys::capture::{STREAMS, Transcript};
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
-use crate::task::{self, Blocking, Host, OwnerId, TaskRef};
+use crate::task::{self, Blocking, Host, OwnerId};
 use std::cell::Cell;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -82,6 +85,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     refusal!(PageMaking);
     fault!(PageMaking);
     let page = Page::new()?;
+    let transcript = settings.output.map(transcript).transpose()?;
     refusal!(LinkMaking);
     fault!(LinkMaking);
     let (link, far_end) = Link::pair()?;
@@ -97,7 +101,13 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
     }
     command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
     if let Some(environment) = &settings.environment_of {
-        command.envs(environment(index));
+        for (name, value) in environment(index) {
+            child::check_variable(&name, &value).map_err(|reason| {
+                let text = format!("the environment variable {name:?} cannot be set: {reason}");
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })?;
+            command.env(name, value);
+        }
     }
     if let Some(directory) = &settings.current_dir {
         command.current_dir(directory);
@@ -119,22 +129,46 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
         memory: settings.memory,
         initializer: initializer.map(|(code, argument, _)| (*code, argument.clone())),
         finalizer: settings.finalizer,
+        capture: transcript.as_ref().map(|it| Capture { ends: it.ends(), most: it.most() }),
+        measures: settings.measures,
     };
     // The longest frame is a result with what stands before it.
-    let most = settings.max_message.saturating_add(MOST_HEAD);
+    let output = transcript.as_ref().map_or(0, |it| STREAMS * it.most());
+    let most = settings.max_message.saturating_add(MOST_HEAD).saturating_add(output);
     refusal!(BellMaking);
     fault!(BellMaking);
     let bell = Bell::new()?;
     // Nothing may fail from here on, for somebody has to bury the process.
-    let child = Child::spawn(&mut command)?;
+    let child = Child::spawn(&mut command).map_err(|error| why_not_started(settings, error))?;
     // The far end must be the worker's alone, or its end would not be heard.
     drop(command);
-    let mut line = Line::new(worker, index, page, link, bell, child, most);
+    let means = Means { page, link, bell, transcript };
+    let mut line = Line::new(worker, index, means, child, most);
     let timeline = settings.timeline.as_ref();
     line.lane = timeline.map(|it| it.lane_of_process(&settings.name, index, line.process_id()));
     let line = Arc::new(line);
     line.push_message(Kind::Configure, &configure);
     Ok(line)
+}
+
+/// The system does not say what it is that is not there.
+fn why_not_started(settings: &Settings, error: io::Error) -> io::Error {
+    match &settings.current_dir {
+        Some(directory)
+            if !directory.is_dir() || error.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            let text =
+                format!("its working directory {} cannot be entered: {error}", directory.display());
+            io::Error::new(error.kind(), text)
+        }
+        _ => error,
+    }
+}
+
+fn transcript(most: usize) -> io::Result<Transcript> {
+    refusal!(TranscriptMaking);
+    fault!(TranscriptMaking);
+    Transcript::new(most)
 }
 
 /// Serves a line until its end, or until somebody else does.
@@ -371,6 +405,12 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
 /// A call that has come back; none if its worker was killed before its result could be had.
 pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
+    if let Some(output) = head.report.as_ref().and_then(|it| it.output.as_ref()) {
+        let most = line.transcript.as_ref().map_or(0, Transcript::most);
+        if output.iter().any(|it| it.bytes.len() > most) {
+            return Err(Violation::Nonsense("telling of more output than it is to keep"));
+        }
+    }
     let begin = body.len() - result.len();
     let reply = Reply::Body(body, begin);
     let Outcome::Value(Where::Kept(place)) = head.outcome else {
@@ -422,10 +462,6 @@ impl Host for LineHost {
         self.pool.id
     }
 
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
     fn begin_blocking(&self, _why: Blocking) {
         if !is_serving(&self.line) {
             return;
@@ -448,8 +484,4 @@ impl Host for LineHost {
     }
 
     fn end_blocking(&self, _why: Blocking) {}
-
-    fn is_stopping(&self) -> bool {
-        false
-    }
 }

@@ -48,6 +48,16 @@ pub(crate) struct Settings {
     pub(crate) address_space: Option<u64>,
     pub(crate) memory: Option<u64>,
     pub(crate) timeline: Option<Timeline>,
+    /// So many bytes of each stream are kept of each task.
+    pub(crate) output: Option<usize>,
+    pub(crate) measures: bool,
     pub(crate) on_unobserved: Option<Unobserved>,
     pub(crate) cancel_on_unwind: bool,
+}
+
+impl Settings {
+    /// Whether workers tell more of a task than its outcome.
+    pub(crate) fn wants_reports(&self) -> bool {
+        self.output.is_some() || self.measures
+    }
 }

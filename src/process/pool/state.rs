@@ -78,6 +78,15 @@ impl State {
         self.machine.taken_back(task);
     }
 
+    /// The line of the worker that is at this task, and at no other as far as can be seen.
+    pub(crate) fn line_of_running(&self, task: TaskId) -> Option<Arc<Line>> {
+        let (worker, ticket) = self.machine.sent(task)?;
+        let line = self.lines.get(&worker)?;
+        let sent = self.machine.workers().find(|it| it.id == worker)?.sent;
+        let is_alone = sent.iter().all(|it| line.page.slots().has_begun(it.0) == (it.0 == ticket));
+        is_alone.then(|| Arc::clone(line))
+    }
+
     /// The task that a worker is at.
     pub(crate) fn running(&self, worker: WorkerId, sent: &[(Ticket, TaskId)]) -> Option<TaskId> {
         let line = self.lines.get(&worker)?;

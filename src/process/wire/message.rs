@@ -1,9 +1,10 @@
 //! What parent and worker say to each other.
 
 use super::frame::{HEADER, Kind, Violation, header};
-use crate::error::{TaskError, TaskErrorKind, TransferStage};
+use crate::error::{Captured, TaskError, TaskErrorKind, TransferStage};
 use crate::process::page::slots::Ticket;
 use crate::process::payload::Where;
+use crate::sys::capture::{Ends, STREAMS};
 use serde::{Deserialize, Serialize};
 
 /// How a call came back from its worker.
@@ -46,6 +47,18 @@ pub(crate) struct Configure {
     pub(crate) memory: Option<u64>,
     pub(crate) initializer: Option<(Code, Vec<u8>)>,
     pub(crate) finalizer: Option<Code>,
+    pub(crate) capture: Option<Capture>,
+    /// It is to say what each call needs.
+    pub(crate) measures: bool,
+}
+
+/// Where a worker's output is to go.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Capture {
+    /// The parent's descriptors.
+    pub(crate) ends: [Ends; STREAMS],
+    /// So much of each stream is kept of each call.
+    pub(crate) most: usize,
 }
 
 /// Who a worker is.
@@ -128,7 +141,22 @@ pub(crate) struct DoneHead {
     pub(crate) is_too_large: bool,
     /// The call is to be tried again, if it has retries.
     pub(crate) has_failed: bool,
+    /// If the parent has asked for one.
+    pub(crate) report: Option<Box<Report>>,
     pub(crate) outcome: Outcome,
+}
+
+/// What else is told of a call.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) output: Option<[Captured; STREAMS]>,
+    pub(crate) usage: Option<Usage>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    pub(crate) nanoseconds: u64,
+    pub(crate) peak_memory: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -17,12 +17,13 @@ use crate::process::shared;
 use crate::process::wire::code::{self, Fault};
 use crate::process::wire::frame::{FrameReader, Kind, header};
 use crate::process::wire::message::{
-    CallHead, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready, Return, Stage,
-    cut, put_message, read_message,
+    CallHead, Capture, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready,
+    Report, Return, Stage, Usage, cut, put_message, read_message,
 };
 use crate::sync::{Arc, Spin};
+use crate::sys::capture::{Recorder, end_recording};
 use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
-use crate::task::{self, Blocking, Body, Extras, Fresh, Host, OwnerId, TaskRef};
+use crate::task::{self, Body, Extras, Fresh, Host, OwnerId};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ pub(crate) fn main(mark: Mark) -> ! {
 }
 
 fn leave(why: &str) -> ! {
+    end_recording();
     let _ = writeln!(io::stderr(), "worker process {}: {why}", std::process::id());
     exit(CANNOT_GO_ON)
 }
@@ -65,6 +67,8 @@ struct Worker {
     /// The memory for large outcomes, and what of it the parent still reads.
     outcomes: Arc<Store>,
     lent: Vec<Parcel>,
+    /// Keeps what calls write, if it is asked for.
+    recorder: Option<Arc<Recorder>>,
     /// There is an outcome that the parent has not been told of.
     is_untold: bool,
     spin: Spin,
@@ -109,6 +113,7 @@ impl Worker {
         let host = Rc::new(WorkerHost { page: Arc::clone(&page), current: Cell::new(None) });
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
         let arguments = Arc::new(Opened::new(configure.parent));
+        let recorder = configure.capture.map(|it| record(parent, it)).transpose()?;
         Ok(Worker {
             link,
             reader,
@@ -118,6 +123,7 @@ impl Worker {
             arguments,
             outcomes: Store::new(LOANS, LOANS),
             lent: Vec::new(),
+            recorder,
             is_untold: false,
             spin: Spin::new(),
             aside: VecDeque::new(),
@@ -196,7 +202,16 @@ impl Worker {
         if let Some(bytes) = configure.address_space {
             limits::limit_address_space(bytes).map_err(|it| unable("limiting its memory", it))?;
         }
-        let Some((code, argument)) = &configure.initializer else {
+        self.initialize()?;
+        if let Some(recorder) = &self.recorder {
+            // Not before, so that the words of an initializer are not lost.
+            recorder.begin().map_err(|it| unable("capturing its output", it))?;
+        }
+        Ok(())
+    }
+
+    fn initialize(&self) -> Ready {
+        let Some((code, argument)) = &self.configure.initializer else {
             return Ok(());
         };
         fault!(Initializing);
@@ -268,8 +283,9 @@ impl Worker {
             frame.clear();
         }
         self.host.current.set(Some(ticket));
-        let begun = sys::shared_clock();
         self.mind_outcomes();
+        let measuring = self.configure.measures.then(Measuring::begin);
+        let begun = sys::shared_clock();
         let running = Running {
             frame: body,
             arguments: Arc::clone(&self.arguments),
@@ -277,9 +293,18 @@ impl Worker {
         };
         let (outcome, how, result) = run(label, running);
         let duration = sys::shared_clock().saturating_sub(begun);
+        let usage = measuring.map(Measuring::end);
         self.host.current.set(None);
         fault!(CallReturned);
         child::end_copy();
+        let recorder = self.recorder.clone();
+        let mut recorded = recorder.as_ref().and_then(|it| it.recorded());
+        if recorded.is_some() {
+            fault!(OutputRecorded);
+        }
+        let output = recorded.as_mut().map(|it| std::mem::take(&mut it.streams));
+        let report =
+            (output.is_some() || usage.is_some()).then(|| Box::new(Report { output, usage }));
 
         let (mut outcome, result) = match result.len() {
             length if length > self.configure.most => {
@@ -304,7 +329,8 @@ impl Worker {
         let has_failed = how == Return::Failed;
         let [begun, nanoseconds] =
             [begun, duration].map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX));
-        let done = DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, outcome };
+        let done =
+            DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome };
         frame.clear();
         put_message(&mut frame, Kind::Done, &done, result.len());
         if let Some(parcel) = &parcel {
@@ -334,6 +360,11 @@ impl Worker {
             }
             self.lent.push(parcel);
         }
+        // As long as it is there, it is the output of a call that the parent has not heard of.
+        if let Some(recorded) = recorded {
+            recorded.forget();
+            fault!(OutputForgotten);
+        }
     }
 
     /// Memory that the parent has read may be used again, and what was not used for long goes back.
@@ -352,6 +383,7 @@ impl Worker {
 
     fn retire(&self) -> ! {
         fault!(Retiring);
+        end_recording();
         if let (Some(code), Some(state)) = (self.configure.finalizer, code::take_state()) {
             task::contain(|| code::finalize(code, state));
         } else {
@@ -359,6 +391,33 @@ impl Worker {
         }
         fault!(Finalized);
         exit(0)
+    }
+}
+
+/// Opens what the parent keeps of this worker's output.
+fn record(parent: u32, Capture { ends, most }: Capture) -> io::Result<Arc<Recorder>> {
+    refusal!(OutputOpening);
+    fault!(OutputOpening);
+    Recorder::open(parent, ends, most).map(Arc::new)
+}
+
+/// What a call needs, from its begin on.
+struct Measuring {
+    processor_time: Duration,
+    peak_is_its_own: bool,
+}
+
+impl Measuring {
+    fn begin() -> Measuring {
+        let peak_is_its_own = limits::reset_peak();
+        Measuring { processor_time: limits::processor_time(), peak_is_its_own }
+    }
+
+    fn end(self) -> Usage {
+        let time = limits::processor_time().saturating_sub(self.processor_time);
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let peak_memory = if self.peak_is_its_own { limits::peak_bytes() } else { None };
+        Usage { nanoseconds, peak_memory }
     }
 }
 
@@ -513,14 +572,6 @@ impl Host for WorkerHost {
     fn owner(&self) -> OwnerId {
         OwnerId::NOBODY
     }
-
-    fn help(&self, _task: &TaskRef) -> bool {
-        false
-    }
-
-    fn begin_blocking(&self, _why: Blocking) {}
-
-    fn end_blocking(&self, _why: Blocking) {}
 
     fn is_stopping(&self) -> bool {
         self.current.get().is_some_and(|ticket| self.page.slots().is_stop_requested(ticket))

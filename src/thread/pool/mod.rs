@@ -157,6 +157,7 @@ impl Pool {
         self.end_refused(&task, result);
     }
 
+    #[inline]
     fn end_refused(&self, task: &TaskRef, result: Result<(), Refusal>) {
         if let Err(refusal) = result {
             self.refuse(task, &refusal);
@@ -208,10 +209,16 @@ impl Pool {
 
     /// Sees that the task fails in time if it has to begin within some time and does not. Whether
     /// there is such a time.
+    #[inline]
     fn watch_begin(&self, task: &TaskRef) -> Result<bool, Refusal> {
-        if task.extras().is_none_or(|extras| extras.begin_within.is_none()) {
-            return Ok(false);
+        match task.extras() {
+            Some(extras) if extras.begin_within.is_some() => self.limit_waiting(task),
+            _ => Ok(false),
         }
+    }
+
+    #[cold]
+    fn limit_waiting(&self, task: &TaskRef) -> Result<bool, Refusal> {
         let pool = self.this.clone();
         let give_up = move |late: &TaskRef| {
             if let Some(pool) = pool.upgrade() {
@@ -267,7 +274,13 @@ impl Pool {
     }
 
     /// Wakes and starts the threads that were summoned.
+    #[inline]
     fn answer(&self, summons: Summons) -> Result<(), Refusal> {
+        if summons.is_nobody() { Ok(()) } else { self.call_for(summons) }
+    }
+
+    #[cold]
+    fn call_for(&self, summons: Summons) -> Result<(), Refusal> {
         for seat in summons.wake {
             seat.parker.unpark();
         }
@@ -369,9 +382,20 @@ impl Pool {
 
     /// Runs a task that this thread has begun, on behalf of a worker.
     pub(super) fn run(&self, seat: &Seat, begun: Begun<'_>) -> End {
-        if is_part(begun.task()) {
-            return begun.run();
+        match begun.task().extras() {
+            None => {
+                seat.count_begun();
+                trap!("run");
+                let end = begun.run();
+                seat.count_end(end);
+                end
+            }
+            Some(extras) if extras.is_part => begun.run(),
+            Some(_) => self.run_within_limits(seat, begun),
         }
+    }
+
+    fn run_within_limits(&self, seat: &Seat, begun: Begun<'_>) -> End {
         seat.count_begun();
         let task = begun.task();
         trap!("run");

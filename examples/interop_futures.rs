@@ -5,7 +5,7 @@
 //! another runtime the same lines work. Blocking code runs on the pool, so async code never blocks.
 //!
 //! ```text
-//! cargo run --release --example asynchronous
+//! cargo run --release --example interop_futures
 //! ```
 
 use concurrent_futures::{CompletionQueue, Promise, TaskError, ThreadPoolExecutor};
@@ -42,19 +42,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  {}° and {}° after {elapsed} ms, not 50", one?, other?);
 
         println!("\nAll or the first error:");
-        println!("  {}° on average", average(&executor).await?);
+        let average = average(&executor).await?;
+        println!("  {average}° on average");
+        assert_eq!(average, 20.5);
 
         println!("\nA stream, in the order of completion:");
         let futures = [1, 2, 3].map(|sensor| (sensor, executor.submit(read_sensor, sensor)));
         let mut readings = CompletionQueue::from_iter(futures);
+        let mut sum = 0.0;
         while let Some((sensor, future)) = readings.next().await {
-            println!("  sensor {sensor}: {}°", future.await?);
+            let degrees = future.await?;
+            println!("  sensor {sensor}: {degrees}°");
+            sum += degrees;
         }
+        assert_eq!(sum, 61.5);
 
         println!("\nA promise, kept by whoever likes: a callback of some library, say:");
         let (mut promise, future) = Promise::new();
         executor.spawn(move || promise.set_result("kept"));
-        println!("  {}", future.await?);
+        let kept = future.await?;
+        println!("  {kept}");
+        assert_eq!(kept, "kept");
         Ok(())
     })
 }

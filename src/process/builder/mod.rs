@@ -1,15 +1,21 @@
 //! The builder, which collects the settings of a pool and checks them.
+//!
+//! Here are those of the pool itself, and what the user's code does before, after and around the tasks; in
+//! [`workers`] what each worker process is, and what is told of it.
 
-use super::ProcessPoolExecutor;
-use super::machine::OnWorkerDeath;
-use super::own;
-use super::pool::Pool;
-use super::pool::settings::{MAX_WORKERS, Settings};
-use super::shared::for_call;
-use super::wire::{code, value};
-use super::worker::bootstrap;
+mod workers;
+
 use crate::error::{BuildError, TaskError, TransferError, TransferStage};
 use crate::executor::{WhenFull, check_workers};
+use crate::process::ProcessPoolExecutor;
+use crate::process::machine::OnWorkerDeath;
+use crate::process::own;
+use crate::process::pool::Pool;
+use crate::process::pool::settings::{MAX_WORKERS, Settings};
+use crate::process::shared::for_call;
+use crate::process::wire::message::Code;
+use crate::process::wire::{code, value};
+use crate::process::worker::bootstrap;
 use crate::queue::Order;
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Ordering};
@@ -18,10 +24,8 @@ use crate::task;
 use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Collects the settings of a [`ProcessPoolExecutor`]; from [`ProcessPoolExecutor::builder`].
@@ -78,6 +82,8 @@ impl ProcessPoolBuilder<()> {
                 address_space: None,
                 memory: None,
                 timeline: None,
+                output: None,
+                measures: false,
                 on_unobserved: None,
                 cancel_on_unwind: true,
             },
@@ -131,25 +137,6 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// `max_tasks_per_child`, which there rules out the start method `fork`.
     pub fn max_tasks_per_child(mut self, tasks: usize) -> Self {
         self.settings.max_tasks_per_child = Some(tasks);
-        self
-    }
-
-    /// Replaces a worker between two tasks when it has more than this many bytes of resident memory, without
-    /// that through which large arguments and results travel. Default: no limit.
-    pub fn memory_limit(mut self, bytes: u64) -> Self {
-        self.settings.memory = Some(bytes);
-        self
-    }
-
-    /// Limits the address space of each worker, in bytes, so that the system refuses it more memory
-    /// in the midst of a task; most code aborts then, which ends the worker and fails that task.
-    /// Thread stacks and mapped files count too: leave some 100 MB for those. Default: no limit of
-    /// its own.
-    ///
-    /// If the system refuses it, the pool breaks when its first worker starts, with the system's
-    /// words.
-    pub fn address_space_limit(mut self, bytes: u64) -> Self {
-        self.settings.address_space = Some(bytes);
         self
     }
 
@@ -245,86 +232,6 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         self
     }
 
-    /// Sets an environment variable for all workers, in addition to those of this process.
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.settings.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets environment variables for each worker, by its index: one device for each, for instance. If
-    /// the function panics, the pool breaks, with the panic as the cause.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use concurrent_futures::ProcessPoolExecutor;
-    ///
-    /// let executor = ProcessPoolExecutor::builder()
-    ///     .max_workers(1)
-    ///     .env_of_worker(|index| [("CUDA_VISIBLE_DEVICES", index.to_string())])
-    ///     .build()?;
-    /// let device = executor.submit(|()| std::env::var("CUDA_VISIBLE_DEVICES").ok(), ());
-    /// assert_eq!(device.result()?.as_deref(), Some("0"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn env_of_worker<I, N, V>(
-        mut self,
-        environment: impl Fn(usize) -> I + Send + Sync + 'static,
-    ) -> Self
-    where
-        I: IntoIterator<Item = (N, V)>,
-        N: Into<OsString>,
-        V: Into<OsString>,
-    {
-        self.settings.environment_of = Some(Box::new(move |index| {
-            environment(index)
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect()
-        }));
-        self
-    }
-
-    /// The working directory of the workers. Default: that of this process.
-    ///
-    /// If it cannot be entered, no worker can be started, and tasks are refused with
-    /// [`NoWorker`](crate::Refusal::NoWorker).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use concurrent_futures::ProcessPoolExecutor;
-    ///
-    ///
-    /// let executor = ProcessPoolExecutor::builder().max_workers(1).current_dir("/").build()?;
-    /// let directory = executor.spawn(|| std::env::current_dir().ok()).result()?;
-    /// assert_eq!(directory, Some("/".into()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.settings.current_dir = Some(directory.into());
-        self
-    }
-
-    /// The niceness of the workers: 19 is the least urgent. Default: that of this process.
-    ///
-    /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
-    pub fn niceness(mut self, niceness: i32) -> Self {
-        self.settings.niceness = Some(niceness);
-        self
-    }
-
-    /// The processors that each worker may run on, by its index. Default: those of this process.
-    ///
-    /// If the function panics, or the system refuses it, the pool breaks when its first worker starts, with the system's words.
-    pub fn affinity_of_worker(
-        mut self,
-        processors: impl Fn(usize) -> Vec<usize> + Send + Sync + 'static,
-    ) -> Self {
-        self.settings.affinity = Some(Box::new(processors));
-        self
-    }
-
     /// Runs once in each worker before its first task, with a copy of `argument`, and makes the
     /// worker's state.
     ///
@@ -390,7 +297,7 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     fn initialized_by<N, A: Serialize>(
         mut self,
-        code: Result<super::wire::message::Code, TransferError>,
+        code: Result<Code, TransferError>,
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
         let (encoded, kept) = for_call(|| value::encoded(argument));
@@ -577,6 +484,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             check_workers(self.max_workers.unwrap_or(processors.min(MAX_WORKERS)), MAX_WORKERS)?;
         if settings.capacity == Some(0) {
             return Err(BuildError::ZeroCapacity);
+        }
+        if settings.output == Some(0) {
+            return Err(BuildError::Zero { setting: "capture_output" });
         }
         if settings.max_tasks_per_child == Some(0) {
             return Err(BuildError::Zero { setting: "max_tasks_per_child" });

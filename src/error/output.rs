@@ -1,0 +1,158 @@
+//! What is known of a task in another process besides its outcome: what it wrote, and what it needed.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What was written to one stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Captured {
+    #[serde(with = "serde_bytes")]
+    pub(crate) bytes: Vec<u8>,
+    /// There was more.
+    pub(crate) is_cut: bool,
+}
+
+/// What a task wrote to its standard output and standard error.
+///
+/// From [`Future::output`](crate::Future::output) or [`TaskError::output`](crate::TaskError::output), if the
+/// pool [captures](crate::ProcessPoolBuilder::capture_output) it. Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::ProcessPoolExecutor;
+///
+/// let executor = ProcessPoolExecutor::builder().max_workers(1).capture_output(1 << 20).build()?;
+/// let future = executor.submit(|name: String| println!("hello {name}"), "world".to_owned());
+/// future.wait();
+/// let output = future.output().expect("it is captured");
+/// assert_eq!(output.stdout(), "hello world\n");
+/// assert_eq!(output.stderr_bytes(), b"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct TaskOutput(Arc<[Captured; 2]>);
+
+impl TaskOutput {
+    pub(crate) fn new(streams: [Captured; 2]) -> Self {
+        TaskOutput(Arc::new(streams))
+    }
+
+    /// The text that it wrote to standard output; bytes that are none are replaced.
+    pub fn stdout(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.stdout_bytes())
+    }
+
+    /// The text that it wrote to standard error; bytes that are none are replaced.
+    pub fn stderr(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.stderr_bytes())
+    }
+
+    /// What it wrote to standard output.
+    pub fn stdout_bytes(&self) -> &[u8] {
+        &self.0[0].bytes
+    }
+
+    /// What it wrote to standard error.
+    pub fn stderr_bytes(&self) -> &[u8] {
+        &self.0[1].bytes
+    }
+
+    /// Whether it wrote more to one of them than is kept. What is missing is the end.
+    pub fn is_cut(&self) -> bool {
+        self.0.iter().any(|it| it.is_cut)
+    }
+
+    /// The last line of standard error that says something, if it is not missing.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        const MOST: usize = 200;
+        let errors = &self.0[1];
+        let text = String::from_utf8_lossy(&errors.bytes);
+        let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+        let is_long = line.chars().nth(MOST).is_some();
+        let mut words: String = line.chars().take(MOST).collect();
+        if is_long {
+            words.push('…');
+        }
+        (!errors.is_cut).then_some(words)
+    }
+}
+
+impl fmt::Debug for TaskOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskOutput")
+            .field("stdout", &self.stdout())
+            .field("stderr", &self.stderr())
+            .field("is_cut", &self.is_cut())
+            .finish()
+    }
+}
+
+/// What a task needed: from [`Future::usage`](crate::Future::usage), if the pool
+/// [measures](crate::ProcessPoolBuilder::measure_usage) it.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::ProcessPoolExecutor;
+///
+/// let executor = ProcessPoolExecutor::builder().max_workers(1).measure_usage().build()?;
+/// let future = executor.submit(|n: u64| (0..n).filter(|n| n.is_power_of_two()).count(), 1_000_000);
+/// future.wait();
+/// let usage = future.usage().expect("it is measured");
+/// println!("{:?} of processor time, {:?} bytes at most", usage.cpu_time(), usage.peak_memory());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskUsage {
+    pub(crate) cpu_time: Duration,
+    pub(crate) peak_memory: Option<u64>,
+}
+
+impl TaskUsage {
+    /// How long processors worked for it: on all threads of the worker's process, in user code and in the
+    /// system, while the call was decoded, run, and its result encoded. Other processes that it started
+    /// do not count.
+    pub fn cpu_time(&self) -> Duration {
+        self.cpu_time
+    }
+
+    /// The most resident memory that its worker had while it ran, in bytes; what the worker had before
+    /// counts too. None if the system cannot tell it for this task alone.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.peak_memory
+    }
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+
+    fn last_words(errors: &[u8], is_cut: bool) -> Option<String> {
+        let errors = Captured { bytes: errors.to_vec(), is_cut };
+        TaskOutput::new([Captured::default(), errors]).last_words()
+    }
+
+    #[test]
+    fn the_last_words_are_the_last_line_that_says_something() {
+        assert_eq!(last_words(b"first\n  second \n\n \n", false).as_deref(), Some("second"));
+        assert_eq!(last_words(b"\xffbroken", false).as_deref(), Some("\u{fffd}broken"));
+        assert_eq!(last_words(b"\n\n", false), None);
+        assert_eq!(last_words(b"", false), None);
+    }
+
+    #[test]
+    fn words_that_others_have_followed_are_not_the_last() {
+        assert_eq!(last_words(b"not the last", true), None);
+    }
+
+    #[test]
+    fn long_words_are_shortened() {
+        let words = last_words("ä".repeat(1000).as_bytes(), false).unwrap();
+        assert_eq!(words.chars().count(), 201);
+        assert!(words.ends_with("ä…"));
+    }
+}

@@ -1,0 +1,484 @@
+//! What a process writes to its standard output and standard error, kept up to a limit where another
+//! process finds it, whatever becomes of the writer.
+//!
+//! ```text
+//!   writers                the process itself: Recorder               who wants to know: Transcript
+//!   1 and 2 ----> pipe --- moved by the system, up to the limit ---> file of memory
+//!                      \-- what is beyond the limit is thrown away
+//! ```
+//!
+//! Whoever writes has an ordinary pipe, which the [`Recorder`]'s thread sees to be emptied. So no writer
+//! waits for long or gets an error, and there is never more memory in use than limit and pipe have, however
+//! much is written, and by whom.
+//!
+//! # Nothing is lost by a death
+//!
+//! Bytes go from the pipe to the file by one call of the system's (`splice`), which a kill does not cut in
+//! two. So each byte is in the file, or in the pipe behind those in the file, at any moment, and never only in
+//! the memory of the process. The [`Transcript`] has both open: when the process has ended, it reads one
+//! after the other.
+//!
+//! # A task that closes descriptors
+//!
+//! The recorder's thread has descriptors of its own, and goes on: or the task could not go on writing. To the
+//! thread that has run the task, the numbers may now mean other files, which are not to be written to or cut.
+//! So it looks whose they are before it moves anything; if they are others', there is no output.
+
+use super::limits::{check_file_length, longest_file};
+use super::memory::{Key, key_of, nameless, path_of};
+use crate::error::Captured;
+use crate::sync::global::OnceLock;
+use crate::sync::{Arc, Mutex, MutexGuard, thread};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, SpliceFlags};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Standard output and standard error.
+pub(crate) const STREAMS: usize = 2;
+
+/// Under which numbers its reader has a stream open: the pipe, and the file.
+pub(crate) type Ends = (i32, i32);
+
+/// The reader's side.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    streams: [(OwnedFd, OwnedFd); STREAMS],
+    most: usize,
+}
+
+impl Transcript {
+    /// Keeps so many bytes of each stream.
+    pub(crate) fn new(most: usize) -> io::Result<Transcript> {
+        // One byte more is kept, to say that there was more; and files may have a limit.
+        let most = longest_file().saturating_sub(1).min(most as u64) as usize;
+        let stream = |name| {
+            // The process opens the other end by way of this one.
+            let (pipe, _) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+            Ok::<_, io::Error>((pipe, nameless(name)?))
+        };
+        Ok(Transcript { streams: [stream("output")?, stream("errors")?], most })
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(crate) fn ends(&self) -> [Ends; STREAMS] {
+        self.streams.each_ref().map(|(pipe, file)| (pipe.as_raw_fd(), file.as_raw_fd()))
+    }
+
+    /// What has come into the files by now.
+    pub(crate) fn so_far(&self) -> [Captured; STREAMS] {
+        self.streams.each_ref().map(|(_, file)| kept(read_file(file, self.most + 1), self.most))
+    }
+
+    /// All that a process has left that has ended.
+    pub(crate) fn rest(&self) -> [Captured; STREAMS] {
+        self.streams.each_ref().map(|(pipe, file)| {
+            let mut bytes = read_file(file, self.most + 1);
+            let mut end = bytes.len();
+            // Somebody may still have the other end; what they write from now on is not waited for.
+            bytes.resize(end + waiting_in(pipe).min(self.most + 1 - end), 0);
+            while end < bytes.len()
+                && let Ok(count @ 1..) = retry(|| rustix::io::read(pipe, &mut bytes[end..]))
+            {
+                end += count;
+            }
+            bytes.truncate(end);
+            kept(bytes, self.most)
+        })
+    }
+}
+
+/// How much the pipe holds.
+fn waiting_in(pipe: &OwnedFd) -> usize {
+    let count = retry(|| rustix::io::ioctl_fionread(pipe)).unwrap_or(0);
+    usize::try_from(count).unwrap_or(0)
+}
+
+/// The one byte more says that there was more.
+fn kept(mut bytes: Vec<u8>, most: usize) -> Captured {
+    let is_cut = bytes.len() > most;
+    bytes.truncate(most);
+    Captured { bytes, is_cut }
+}
+
+/// What the file holds, as far as it can be had.
+fn read_file(file: &OwnedFd, most: usize) -> Vec<u8> {
+    let len = rustix::fs::fstat(file).map_or(0, |it| it.st_size);
+    let mut bytes = vec![0; usize::try_from(len).map_or(most, |len| len.min(most))];
+    let mut end = 0;
+    while end < bytes.len()
+        && let Ok(count @ 1..) = retry(|| rustix::io::pread(file, &mut bytes[end..], end as u64))
+    {
+        end += count;
+    }
+    bytes.truncate(end);
+    bytes
+}
+
+fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    rustix::io::retry_on_intr(call)
+}
+
+/// The writing process's side.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    streams: [Stream; STREAMS],
+    most: usize,
+    /// What is in the files. Held by whoever moves bytes there.
+    fill: Mutex<[Fill; STREAMS]>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Fill {
+    len: usize,
+    /// Something has been thrown away.
+    is_cut: bool,
+}
+
+#[derive(Debug)]
+struct Stream {
+    pipe: (OwnedFd, Key),
+    file: (OwnedFd, Key),
+}
+
+impl Stream {
+    fn open(process: u32, (pipe, file): Ends) -> io::Result<Stream> {
+        let open = |number, flags| open(&path_of(process, number), flags);
+        let pipe = open(pipe, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let file = open(file, OFlags::RDWR)?;
+        let (key_of_pipe, key_of_file) = (key(&pipe)?, key(&file)?);
+        Ok(Stream { pipe: (pipe, key_of_pipe), file: (file, key_of_file) })
+    }
+
+    /// Whether pipe and file are still open.
+    fn is_whole(&self) -> bool {
+        is_still(&self.pipe) && is_still(&self.file)
+    }
+
+    fn waiting(&self) -> usize {
+        waiting_in(&self.pipe.0)
+    }
+
+    /// Moves so many bytes out of the pipe.
+    fn shift(&self, mut count: usize, most: usize, fill: &mut Fill) {
+        while count > 0 {
+            let wanted = count.min(most + 1 - fill.len);
+            let end = (fill.len + wanted) as u64;
+            // Beyond that limit, which a task may have set, the system would end this process.
+            let moved = match wanted > 0 && check_file_length(end).is_ok() {
+                true => {
+                    let mut end = fill.len as u64;
+                    let flags = SpliceFlags::NONBLOCK;
+                    let (pipe, file) = (&self.pipe.0, &self.file.0);
+                    retry(|| rustix::pipe::splice(pipe, None, file, Some(&mut end), wanted, flags))
+                }
+                false => Err(Errno::FBIG),
+            };
+            count -= match moved {
+                Ok(moved @ 1..) => {
+                    fill.len += moved;
+                    moved
+                }
+                Ok(0) | Err(Errno::AGAIN) => return,
+                // There is no memory for it, or it is more than is to be kept.
+                Err(_) => {
+                    fill.is_cut = true;
+                    let mut waste = [0; 4096];
+                    let room = count.min(waste.len());
+                    match retry(|| rustix::io::read(&self.pipe.0, &mut waste[..room])) {
+                        Ok(read @ 1..) => read,
+                        _ => return,
+                    }
+                }
+            };
+        }
+    }
+}
+
+fn open(path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    retry(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()))
+}
+
+fn key(file: &OwnedFd) -> rustix::io::Result<Key> {
+    rustix::fs::fstat(file).map(|it| key_of(&it))
+}
+
+/// What standard output and standard error were before they were recorded.
+static BEFORE: OnceLock<[(OwnedFd, Key); STREAMS]> = OnceLock::new();
+
+impl Recorder {
+    /// Opens what the process with this number reads.
+    pub(crate) fn open(process: u32, ends: [Ends; STREAMS], most: usize) -> io::Result<Recorder> {
+        let [output, errors] = ends;
+        let streams = [Stream::open(process, output)?, Stream::open(process, errors)?];
+        Ok(Recorder { streams, most, fill: Mutex::default() })
+    }
+
+    /// From now on all is recorded that this process writes to its standard output and error, and whoever
+    /// it starts.
+    pub(crate) fn begin(self: &Arc<Self>) -> io::Result<()> {
+        end_lines();
+        let duplicate = |it| {
+            let before = rustix::io::fcntl_dupfd_cloexec(it, 3)?;
+            let key = key(&before)?;
+            Ok::<_, io::Error>((before, key))
+        };
+        let before = [duplicate(rustix::stdio::stdout())?, duplicate(rustix::stdio::stderr())?];
+        let [output, errors] = self
+            .streams
+            .each_ref()
+            .map(|it| open(&path_of(std::process::id(), it.pipe.0.as_raw_fd()), OFlags::WRONLY));
+        let (output, errors) = (output?, errors?);
+        // First, for who writes must be read.
+        let recorder = Arc::clone(self);
+        thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())?;
+        let _ = BEFORE.set(before);
+        flush();
+        rustix::stdio::dup2_stdout(&output)?;
+        rustix::stdio::dup2_stderr(&errors)?;
+        Ok(())
+    }
+
+    /// Empties the pipes until nobody has their other ends any more.
+    fn attend(&self) {
+        /// So much at once shows that there is more to come.
+        const MUCH: usize = 32 << 10;
+        let [output, errors] = &self.streams;
+        keep_only([&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0]);
+        let mut open: Vec<&Stream> = self.streams.iter().collect();
+        let mut is_busy = false;
+        while !open.is_empty() {
+            let mut sources: Vec<PollFd<'_>> =
+                open.iter().map(|it| PollFd::new(&it.pipe.0, PollFlags::IN)).collect();
+            let _ = retry(|| poll(&mut sources, None));
+            let mut found = sources.iter().map(PollFd::revents);
+            let mut is_open = || found.next().is_none_or(|it| it.is_empty() || it == PollFlags::IN);
+            if !is_busy {
+                // Most tasks are over after that, and empty the pipes themselves.
+                pause();
+            }
+            let before = open.len();
+            open.retain(|_| is_open());
+            let Some(moved) = self.shift(&mut self.fill.lock()) else { return };
+            is_busy = moved >= MUCH && open.len() == before;
+        }
+    }
+
+    /// Moves what waits in the pipes by now. How much that was; none if they have been closed here.
+    fn shift(&self, fill: &mut [Fill; STREAMS]) -> Option<usize> {
+        let waiting = self.streams.each_ref().map(Stream::waiting);
+        let moved = waiting.iter().sum();
+        if moved > 0 {
+            if !self.streams.iter().all(Stream::is_whole) {
+                return None;
+            }
+            for ((stream, count), fill) in self.streams.iter().zip(waiting).zip(fill) {
+                stream.shift(count, self.most, fill);
+            }
+        }
+        Some(moved)
+    }
+
+    /// What has been written since it was last forgotten; none if that cannot be had any more. Nothing is
+    /// added to it until this is forgotten, or dropped.
+    pub(crate) fn recorded(&self) -> Option<Recorded<'_>> {
+        flush();
+        let mut fill = self.fill.lock();
+        self.shift(&mut fill)?;
+        let mut streams: [Captured; STREAMS] = Default::default();
+        if fill.iter().any(|it| it.len > 0) {
+            if !self.streams.iter().all(Stream::is_whole) {
+                return None;
+            }
+            for ((stream, fill), captured) in self.streams.iter().zip(&*fill).zip(&mut streams) {
+                if fill.len > 0 {
+                    *captured = kept(read_file(&stream.file.0, fill.len), self.most);
+                }
+                captured.is_cut |= fill.is_cut;
+            }
+        }
+        Some(Recorded { recorder: self, fill, streams })
+    }
+}
+
+/// What was written.
+#[must_use]
+pub(crate) struct Recorded<'a> {
+    recorder: &'a Recorder,
+    fill: MutexGuard<'a, [Fill; STREAMS]>,
+    pub(crate) streams: [Captured; STREAMS],
+}
+
+impl Recorded<'_> {
+    /// From now on something else is recorded.
+    pub(crate) fn forget(mut self) {
+        for (stream, fill) in self.recorder.streams.iter().zip(&mut *self.fill) {
+            // Its memory goes back.
+            if fill.len > 0 && stream.is_whole() {
+                let _ = rustix::fs::ftruncate(&stream.file.0, 0);
+            }
+            *fill = Fill::default();
+        }
+    }
+}
+
+/// Whether a descriptor still leads where it did.
+fn is_still((file, key_of_file): &(OwnedFd, Key)) -> bool {
+    key(file).is_ok_and(|it| it == *key_of_file)
+}
+
+/// From now on what this process writes goes where it went before it was recorded.
+pub(crate) fn end_recording() {
+    if let Some([output, errors]) = BEFORE.get() {
+        flush();
+        if is_still(output) {
+            let _ = rustix::stdio::dup2_stdout(&output.0);
+        }
+        if is_still(errors) {
+            let _ = rustix::stdio::dup2_stderr(&errors.0);
+        }
+    }
+}
+
+unsafe extern "C" {
+    /// The C library's standard output.
+    #[link_name = "stdout"]
+    static C_OUTPUT: *mut libc::FILE;
+}
+
+/// Sees that what has been printed is also written, from Rust and from C.
+fn flush() {
+    let _ = io::stdout().flush();
+    // SAFETY: the C library has set it before anything of this program ran, and nobody changes it meanwhile
+    // who may do so.
+    let output = unsafe { C_OUTPUT };
+    // SAFETY: it is the stream of the C library's, which has a lock.
+    unsafe { libc::fflush(output) };
+}
+
+/// From now on C's standard output writes each line when it ends, as on a terminal, so that a crash does
+/// not take it along.
+fn end_lines() {
+    // SAFETY: as in `flush`.
+    let output = unsafe { C_OUTPUT };
+    // SAFETY: as in `flush`; the stream has its buffer from the C library.
+    unsafe { libc::setvbuf(output, std::ptr::null_mut(), libc::_IOLBF, 0) };
+}
+
+/// Gives this thread descriptors of its own, and of those only these. Where the system cannot do that, they
+/// stay those of the process.
+fn keep_only(kept: [&OwnedFd; 4]) {
+    let close = |first: i32, last: u32| {
+        let first = first.cast_unsigned();
+        if first <= last {
+            let flags = libc::CLOSE_RANGE_UNSHARE;
+            // SAFETY: it takes plain numbers, and closes nothing of any other thread's. This one uses only what
+            // is kept.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+        }
+    };
+    let mut kept = kept.map(AsRawFd::as_raw_fd);
+    kept.sort_unstable();
+    let mut next = 0;
+    for number in kept {
+        close(next, number.cast_unsigned().wrapping_sub(1));
+        next = number + 1;
+    }
+    close(next, u32::MAX);
+}
+
+fn pause() {
+    let pause = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    let _ = rustix::thread::nanosleep(&pause);
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::tests::alone;
+
+    /// Both sides in one process, and who writes to both streams.
+    fn sides(most: usize) -> (Transcript, Recorder, [std::fs::File; STREAMS]) {
+        let transcript = Transcript::new(most).unwrap();
+        let own = std::process::id();
+        let recorder = Recorder::open(own, transcript.ends(), most).unwrap();
+        let writers = transcript.ends().map(|(pipe, _)| {
+            let path = path_of(own, pipe);
+            std::fs::OpenOptions::new().write(true).open(path).unwrap()
+        });
+        (transcript, recorder, writers)
+    }
+
+    fn texts(streams: &[Captured; STREAMS]) -> [&str; STREAMS] {
+        streams.each_ref().map(|it| str::from_utf8(&it.bytes).unwrap())
+    }
+
+    #[test]
+    fn what_was_written_is_found_whether_it_has_been_moved_or_not() {
+        let (transcript, recorder, mut writers) = sides(1000);
+        writers[0].write_all(b"moved, ").unwrap();
+        writers[1].write_all(b"to errors").unwrap();
+        assert_eq!(texts(&transcript.so_far()), ["", ""]);
+        assert_eq!(recorder.shift(&mut recorder.fill.lock()), Some(16));
+        writers[0].write_all(b"and not").unwrap();
+        assert_eq!(texts(&transcript.so_far()), ["moved, ", "to errors"]);
+        assert_eq!(texts(&transcript.rest()), ["moved, and not", "to errors"]);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_no_part_of_what_comes_then() {
+        let (transcript, recorder, mut writers) = sides(1000);
+        for text in ["first", "second"] {
+            writers[0].write_all(text.as_bytes()).unwrap();
+            let recorded = recorder.recorded().unwrap();
+            assert_eq!(texts(&recorded.streams), [text, ""]);
+            // A death at this moment would leave it where it is.
+            assert_eq!(texts(&transcript.so_far()), [text, ""]);
+            recorded.forget();
+            assert_eq!(texts(&transcript.so_far()), ["", ""]);
+        }
+    }
+
+    #[test]
+    fn both_sides_cut_at_the_limit() {
+        for (length, is_cut) in [(9, false), (10, false), (11, true), (5000, true)] {
+            let (transcript, recorder, mut writers) = sides(10);
+            let expected = Captured { bytes: vec![b'x'; length.min(10)], is_cut };
+            writers[1].write_all(&vec![b'x'; length]).unwrap();
+            // Nothing has been moved, or all.
+            assert_eq!(sides_rest(&transcript), expected);
+            writers[1].write_all(&vec![b'x'; length]).unwrap();
+            let recorded = recorder.recorded().unwrap();
+            assert_eq!(recorded.streams[1], expected);
+            drop(recorded);
+            assert_eq!(sides_rest(&transcript), expected);
+        }
+    }
+
+    fn sides_rest(transcript: &Transcript) -> Captured {
+        let [_, errors] = transcript.rest();
+        errors
+    }
+
+    #[test]
+    fn a_file_that_has_another_number_is_left_alone() {
+        alone("sys::capture::tests::a_file_that_has_another_number_is_left_alone", || {
+            let (_transcript, recorder, mut writers) = sides(1000);
+            writers[0].write_all(b"text").unwrap();
+            let precious = nameless("precious").unwrap();
+            rustix::io::write(&precious, b"precious").unwrap();
+            // As a task does that closes what is not its own.
+            // SAFETY: it takes plain numbers; the file that is replaced is the recorder's, which expects it.
+            let answer =
+                unsafe { libc::dup2(precious.as_raw_fd(), recorder.streams[0].file.0.as_raw_fd()) };
+            assert!(answer >= 0);
+            assert!(recorder.recorded().is_none());
+            assert_eq!(read_file(&precious, 1000), b"precious");
+        });
+    }
+}
