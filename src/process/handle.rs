@@ -535,7 +535,7 @@ fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         timeline: pool.settings.timeline.clone(),
-        executor: Arc::clone(&pool.settings.name),
+        executor: Some(Arc::clone(&pool.settings.name)),
         ..Extras::default()
     }
     .shared()

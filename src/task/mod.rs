@@ -25,7 +25,7 @@ pub(crate) use context::{
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use deliver::leaving_delivery_of;
 pub(crate) use derived::Stop;
-pub(crate) use extras::{Extras, Report, Source, Unobserved, Watch};
+pub(crate) use extras::{Extras, Report, Source, Unobserved, Watch, ending_with};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
 pub(crate) use owner::{Advice, Attendance, Owner, OwnerId, register, unregister};
 #[cfg(feature = "monitor")]

@@ -502,7 +502,7 @@ fn extras_for(pool: &Pool, options: TaskOptions) -> Extras {
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         timeline: pool.settings.timeline.clone(),
-        executor: Arc::clone(&pool.settings.thread_name_prefix),
+        executor: Some(Arc::clone(&pool.settings.thread_name_prefix)),
         ..Extras::default()
     }
 }

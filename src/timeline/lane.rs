@@ -121,23 +121,24 @@ impl Lane {
         self.work.lock().open.push(task);
     }
 
-    /// The task is not here any more. Gives when it began, and in which process.
-    pub(super) fn close(&self, number: u64) -> (u64, u32) {
-        let mut work = self.work.lock();
-        let at = if work.process_id == 0 {
-            work.open.iter().rposition(|it| it.number == number)
-        } else {
-            work.open.iter().position(|it| it.number == number)
-        };
-        let Some(at) = at else { return (NEVER, work.process_id) };
-        let task = work.open.remove(at);
-        (work.begun(&task), work.process_id)
+    /// The task is not here any more.
+    pub(super) fn withdraw(&self, number: u64) {
+        self.work.lock().take(number);
     }
 
-    /// A task is over. Hands over what has been gathered if that is enough, so that nobody finds it neither
-    /// here nor there.
-    pub(super) fn push(self: &Arc<Self>, record: Record, hand_over: impl FnOnce(Chunk)) {
+    /// A task is over. It ran from when to when `told` says, or began when it did here. Hands over what has been
+    /// gathered if that is enough, so that nobody finds it neither here nor there.
+    pub(super) fn close(
+        self: &Arc<Self>,
+        record: Record,
+        told: Option<(u64, u64)>,
+        hand_over: impl FnOnce(Chunk),
+    ) {
         let mut work = self.work.lock();
+        let open = work.take(record.number);
+        let begun = open.map_or(NEVER, |it| work.begun(&it));
+        let (begun, ended) = told.unwrap_or((begun, record.ended));
+        let record = Record { begun, ended, process_id: work.process_id, ..record };
         work.counts[record.ending as usize] += 1;
         work.last_end = work.last_end.max(record.ended);
         #[cfg(feature = "monitor")]
@@ -185,6 +186,17 @@ impl Lane {
 }
 
 impl Work {
+    fn take(&mut self, number: u64) -> Option<Open> {
+        let is_it = |it: &Open| it.number == number;
+        // The innermost ends first, and so does the one that was sent first.
+        let at = if self.process_id == 0 {
+            self.open.iter().rposition(is_it)
+        } else {
+            self.open.iter().position(is_it)
+        };
+        at.map(|at| self.open.remove(at))
+    }
+
     fn running(&self) -> Vec<Open> {
         let most = if self.process_id == 0 { usize::MAX } else { 1 };
         let begun = |it: &Open| Open { since: self.begun(it), ..it.clone() };

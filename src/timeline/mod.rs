@@ -184,10 +184,10 @@ impl Timeline {
         self.shared.submitted.fetch_add(1, Ordering::Relaxed) as u64 + 1
     }
 
-    /// A task is over.
-    fn keep(&self, lane: &Arc<Lane>, record: Record) {
+    /// A task is over; from when to when it ran, if somebody knows better than the lane.
+    fn keep(&self, lane: &Arc<Lane>, record: Record, told: Option<(u64, u64)>) {
         let mut dropped = Vec::new();
-        lane.push(record, |chunk| {
+        lane.close(record, told, |chunk| {
             dropped = self.shared.kept.lock().add(chunk, self.shared.capacity);
         });
         // Without a lock, for there may be many labels.
