@@ -166,20 +166,24 @@ impl Page<'_> {
     /// Workers in columns, from the top down.
     fn cells(&mut self, workers: &[&Worker], rows: usize, width: u16) {
         let top = self.y;
+        let named: Vec<(String, String)> = workers.iter().map(|it| named(it)).collect();
+        let names = named.iter().map(|(name, id)| name.chars().count() + id.len()).max();
+        let names = names.unwrap_or_default() as u16;
         for (column, some) in workers.chunks(rows).enumerate() {
             let x = self.area.x + column as u16 * width;
             for (row, worker) in some.iter().enumerate() {
                 self.y = top + row as u16;
-                self.worker(worker, x, width.saturating_sub(1));
+                self.worker(worker, names, x, width.saturating_sub(1));
             }
         }
         self.y = top + rows as u16;
     }
 
-    fn worker(&mut self, worker: &Worker, x: u16, width: u16) {
-        let name = format!("  {}", worker.name);
-        let process = worker.process_id.map(|id| format!(" {id}")).unwrap_or_default();
-        let x_task = self.pieces(x, width, &[(&name, PLAIN), (&process, DIM), ("  ", PLAIN)]);
+    /// `names` is how wide those of all are.
+    fn worker(&mut self, worker: &Worker, names: u16, x: u16, width: u16) {
+        let (name, process) = named(worker);
+        self.pieces(x, width, &[(&name, PLAIN), (&process, DIM)]);
+        let x_task = (x + names + 2).min(x + width);
         let Some(task) = &worker.task else {
             self.pieces(x_task, x + width - x_task.min(x + width), &[("·", DIM)]);
             return;
@@ -200,6 +204,12 @@ impl Page<'_> {
         let ending = format!("  {ending}");
         self.line(&[(&ago, DIM), (label, PLAIN), (&ending, BAD), (&worker, DIM), (&process, DIM)]);
     }
+}
+
+/// Its name, and its process if it has one of its own.
+fn named(worker: &Worker) -> (String, String) {
+    let process = worker.process_id.map(|id| format!(" {id}")).unwrap_or_default();
+    (format!("  {}", worker.name), process)
 }
 
 /// A time that a person reads while it changes.
