@@ -253,3 +253,13 @@ impl Drop for Place {
         self.lane.work.lock().is_taken = false;
     }
 }
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_as_many_bytes_as_is_said() {
+        assert_eq!(size_of::<Record>(), 64);
+    }
+}

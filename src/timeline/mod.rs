@@ -40,9 +40,13 @@ const CAPACITY: usize = 1_000_000;
 ///
 /// # Cost
 ///
-/// An executor without a timeline pays nothing for it. With one, a task of a pool of threads takes some
-/// COST ns more, and 64 bytes are kept for each task that has ended, besides its label. Of the last
-/// million, unless another [capacity](Self::with_capacity) is asked for.
+/// An executor without a timeline pays for it with a look at a pointer that it has anyway. With one, a task of a
+/// pool of threads takes some 500 ns more, for three looks at the clock and an allocation of its own: a million tiny
+/// tasks, which took 220 ns each on one worker, took 710. That is nothing to tasks of a millisecond, and `map` makes
+/// one task of many small items.
+///
+/// 64 bytes are kept for each task that has ended, besides its label; of the last million, unless another
+/// [capacity](Self::with_capacity) is asked for.
 ///
 /// # Python
 ///
