@@ -93,7 +93,7 @@ const LOOK: u8 = 8;
 
 /// The outcome of the call with this number, which ended in no time, with this as its value.
 fn done(call: u8, value: &[u8]) -> Vec<u8> {
-    let head = [call, 0, 0, 0, 0, 0];
+    let head = [call, 0, 0, 0, 0, 0, 0, 0];
     frame((head.len() + value.len()) as u64, DONE, &[&head, value].concat())
 }
 
@@ -159,7 +159,7 @@ fn s051_junk_ends_its_worker_and_the_error_says_that_it_broke_the_protocol() {
             (frame(0, 1, &[]), "only a parent sends"),
             (frame(2, 3, &[1, 2]), "only a parent sends"),
             (frame(0, DONE, &[]), UNREADABLE),
-            (frame(6, DONE, &[1, 0, 0, 0, 99, 0]), UNREADABLE),
+            (frame(8, DONE, &[1, 0, 0, 0, 0, 0, 99, 0]), UNREADABLE),
             (frame(2, HELLO, &[9, 200]), UNREADABLE),
             (frame(1, READY, &[7]), UNREADABLE),
             (frame(2, BEGUN, &[0x80, 0x80]), UNREADABLE),
