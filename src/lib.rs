@@ -72,7 +72,8 @@
 //! | carry a context to tasks (a trace's span) | [`context`](ThreadPoolBuilder::context) |
 //! | have more workers, or fewer, later on | [`resize`](ThreadPoolHandle::resize) |
 //! | let worker processes read a large table, or count together | `SharedData`, `SharedCounter`, `StopFlag` (Linux) |
-//! | show progress | [`stats`](ThreadPoolHandle::stats) |
+//! | show progress | [`stats`](ThreadPoolHandle::stats); `Map::progress` (feature `progress`); `Monitor`, a live view (feature `monitor`) |
+//! | see what the workers did | [`Timeline`], as a [picture](Timeline::save_svg) or a [trace](Timeline::save_trace); spans of `tracing` (feature `tracing`) |
 //! | find what a task in a process printed, and what it needed | [`output`](Future::output), [`usage`](Future::usage) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
 //! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
@@ -102,6 +103,16 @@
 //! | `terminate_workers()`, `kill_workers()` | [`terminate_workers`](ProcessPoolHandle::terminate_workers), [`kill_workers`](ProcessPoolHandle::kill_workers) |
 //! | `CancelledError`, `TimeoutError`, `BrokenExecutor` | [`TaskError`] and its [`TaskErrorKind`]; [`WaitTimeout`] |
 //! | an exception in the task | a panic, which is [`TaskErrorKind::Panicked`] (and is printed by the panic hook, as any panic); or an `Err`, see [`flatten`](Future::flatten) |
+//!
+//! # Features
+//!
+//! All are off by default.
+//!
+//! | feature | what it adds | with |
+//! | --- | --- | --- |
+//! | `progress` | `Map::progress` and `AsCompleted::progress`: a progress bar | `indicatif` |
+//! | `monitor` | `Monitor`: a live view of executors in the terminal | `ratatui` |
+//! | `tracing` | a span for each task, at the level `INFO` and with the target `concurrent_futures`: below the span of its submitter, entered while the task's code runs on a thread, closed when the task has ended; with its label, function, executor, worker, process and ending | `tracing` |
 //!
 //! # What can be relied on
 //!
@@ -161,6 +172,8 @@ mod process {
         mod slots;
     }
 }
+#[cfg(all(feature = "monitor", not(concurrent_futures_loom)))]
+mod monitor;
 mod queue;
 #[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
 #[path = "../tests/sweep/mod.rs"]
@@ -191,6 +204,8 @@ pub use future::{
     ReturnWhen, SharedFuture, Stopped, Waitable, Waited, as_completed, as_completed_timeout,
     first_success, wait, wait_timeout,
 };
+#[cfg(all(feature = "monitor", not(concurrent_futures_loom)))]
+pub use monitor::{Monitor, MonitorView, Watched};
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub use process::{
     OnWorkerDeath, Plain, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,

@@ -3,7 +3,7 @@
 use super::Map;
 use crate::error::TaskError;
 use crate::future::{AsCompleted, Waitable};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::iter::FusedIterator;
 use std::time::Duration;
@@ -58,8 +58,13 @@ impl<I: Iterator> Progress<I> {
     }
 
     fn style(&self, template: &str) {
+        let rate = |state: &ProgressState, into: &mut dyn fmt::Write| {
+            let rate = state.per_sec();
+            let places = if rate < 10.0 { 1 } else { 0 };
+            let _ = write!(into, "{rate:.places$}/s");
+        };
         match ProgressStyle::with_template(template) {
-            Ok(style) => self.bar.set_style(style.progress_chars("━╸─")),
+            Ok(style) => self.bar.set_style(style.progress_chars("━╸─").with_key("rate", rate)),
             Err(error) => unreachable!("the template is well-formed: {error}"),
         }
     }
@@ -74,9 +79,20 @@ impl<I: Iterator> Progress<I> {
         {
             self.bar.set_length(self.bar.position() + least as u64);
             self.style(
-                "{prefix}{wide_bar} {human_pos}/{human_len} {per_sec:.dim} {elapsed}, {eta} left{msg}",
+                "{prefix}{wide_bar} {human_pos}/{human_len}, {rate}, {elapsed}, {eta} left{msg}",
             );
         }
+    }
+
+    /// The bar stays as it is.
+    fn finish(&mut self) {
+        if self.bar.is_finished() {
+            return;
+        }
+        if self.bar.length().is_some() {
+            self.style("{prefix}{wide_bar} {human_pos}/{human_len}, {rate}, {elapsed}{msg}");
+        }
+        self.bar.abandon();
     }
 
     /// Puts a word before the bar.
@@ -155,9 +171,7 @@ impl<I: Iterator> Iterator for Progress<I> {
 
     fn next(&mut self) -> Option<I::Item> {
         let Some(item) = self.items.next() else {
-            if !self.bar.is_finished() {
-                self.bar.abandon();
-            }
+            self.finish();
             return None;
         };
         if (self.has_failed)(&item) {
@@ -179,9 +193,7 @@ impl<I: FusedIterator> FusedIterator for Progress<I> {}
 
 impl<I: Iterator> Drop for Progress<I> {
     fn drop(&mut self) {
-        if !self.bar.is_finished() {
-            self.bar.abandon();
-        }
+        self.finish();
     }
 }
 

@@ -15,6 +15,8 @@ use crate::executor::{
 use crate::future::Future;
 use crate::sync::Arc;
 use crate::task::{self, Extras, promised};
+#[cfg(feature = "monitor")]
+use crate::timeline::Timeline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -438,6 +440,13 @@ impl<S: 'static> ProcessPoolHandle<S> {
         Future::new(handle)
     }
 
+    /// What is recorded of it, and under which name.
+    #[cfg(feature = "monitor")]
+    pub(crate) fn recorded(&self) -> Option<(&Timeline, &str)> {
+        let settings = &self.pool.settings;
+        Some((settings.timeline.as_ref()?, &settings.name))
+    }
+
     /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
     ///
     /// # Examples
@@ -526,7 +535,7 @@ fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         timeline: pool.settings.timeline.clone(),
-        executor: Arc::clone(&pool.settings.name),
+        executor: Some(Arc::clone(&pool.settings.name)),
         ..Extras::default()
     }
     .shared()

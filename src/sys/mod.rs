@@ -69,6 +69,13 @@ pub(crate) use {
     memory::{Key, Mapping, MemoryFile, SealedMapping},
 };
 
+/// Interrupts this program, as Ctrl-C does.
+#[cfg(feature = "monitor")]
+pub(crate) fn interrupt() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+}
+
 use crate::sync::global::{AtomicUsize, Ordering};
 
 /// What [`set_processors`] was told; zero is nothing.

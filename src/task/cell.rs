@@ -19,7 +19,7 @@
 
 use super::context;
 use super::deliver;
-use super::extras::{Extras, Report, Watch};
+use super::extras::{Extras, Report, Watch, ending_with};
 use super::owner::OwnerId;
 use super::panic;
 use super::state::{Finish, Snapshot, State};
@@ -126,12 +126,7 @@ impl Header {
         if now.has_heeded() {
             return Ending::Cancelled;
         }
-        error.map_or(Ending::Finished, |error| match error.kind() {
-            TaskErrorKind::Cancelled => Ending::Cancelled,
-            TaskErrorKind::TimedOut { .. } | TaskErrorKind::NotBegun { .. } => Ending::TimedOut,
-            TaskErrorKind::WorkerDied(_) | TaskErrorKind::Broken(_) => Ending::Lost,
-            _ => Ending::Failed,
-        })
+        error.map_or(Ending::Finished, |error| ending_with(error.kind()))
     }
 
     /// Reports a failure that nobody looked at, if somebody wants to know.

@@ -2,7 +2,7 @@
 
 use super::span::TaskSpan;
 use super::task_ref::TaskRef;
-use crate::error::{TaskError, TaskOutput, TaskUsage};
+use crate::error::{TaskError, TaskErrorKind, TaskOutput, TaskUsage};
 use crate::sync::{Arc, Mutex};
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 use crate::timeline::Lane;
@@ -67,6 +67,16 @@ pub(crate) struct Report {
     pub(crate) usage: Option<TaskUsage>,
 }
 
+/// How a task ends that has this failure.
+pub(crate) fn ending_with(failure: &TaskErrorKind) -> Ending {
+    match failure {
+        TaskErrorKind::Cancelled => Ending::Cancelled,
+        TaskErrorKind::TimedOut { .. } | TaskErrorKind::NotBegun { .. } => Ending::TimedOut,
+        TaskErrorKind::WorkerDied(_) | TaskErrorKind::Broken(_) => Ending::Lost,
+        _ => Ending::Failed,
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) label: Option<Arc<str>>,
@@ -77,7 +87,7 @@ pub(crate) struct Extras {
     /// Where to record what becomes of its tasks.
     pub(crate) timeline: Option<Timeline>,
     /// The pool, as spans call it. Nobody asks without them.
-    pub(crate) executor: Arc<str>,
+    pub(crate) executor: Option<Arc<str>>,
     /// Who watches this task.
     pub(crate) watch: Option<Watch>,
     /// The task borrows the state of the worker that runs it.
@@ -100,7 +110,7 @@ impl Extras {
             begin_within: self.begin_within,
             on_unobserved: self.on_unobserved.clone(),
             timeline: self.timeline.clone(),
-            executor: Arc::clone(&self.executor),
+            executor: self.executor.clone(),
             watch: None,
             needs_state: self.needs_state,
             is_part: self.is_part,
@@ -141,7 +151,7 @@ impl Extras {
             Some(label) => Name::Label(Arc::clone(label)),
             None => Name::Function(function),
         };
-        let span = || TaskSpan::new(self.label.as_deref(), function, &self.executor);
+        let span = || TaskSpan::new(self.label.as_deref(), function, self.executor.as_deref());
         let watch = || Watch {
             entry: self.timeline.as_ref().map(|timeline| Entry::new(timeline, name())),
             span: TaskSpan::is_wanted().then(span),
@@ -157,7 +167,7 @@ impl Extras {
             is_part: self.is_part,
             // The entry has it. To count it twice would cost as much as all the rest.
             timeline: None,
-            executor: Arc::default(),
+            executor: None,
             report: None,
         }
     }

@@ -25,9 +25,11 @@ pub(crate) use context::{
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use deliver::leaving_delivery_of;
 pub(crate) use derived::Stop;
-pub(crate) use extras::{Extras, Report, Source, Unobserved, Watch};
+pub(crate) use extras::{Extras, Report, Source, Unobserved, Watch, ending_with};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
 pub(crate) use owner::{Advice, Attendance, Owner, OwnerId, register, unregister};
+#[cfg(feature = "monitor")]
+pub(crate) use panic::REPORTER;
 pub(crate) use panic::{AbortOnUnwind, catch, contain, install_hook, panicked, resume, told};
 pub(crate) use series::{on_behalf_of, one_after_the_other};
 pub(crate) use state::Snapshot;

@@ -5,6 +5,8 @@
 //! notes the location and then calls the hook that it wraps, so that messages appear as ever.
 
 use crate::error::{TaskError, TaskErrorKind, TaskPanic};
+#[cfg(feature = "monitor")]
+use crate::sync::global::Mutex;
 use crate::sync::global::Once;
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -25,6 +27,14 @@ thread_local! {
 }
 
 static HOOK: Once = Once::new();
+
+/// Asked whether a panic is to be reported, and told whether it will become a value.
+#[cfg(feature = "monitor")]
+pub(crate) type Reporter = fn(bool) -> bool;
+
+/// There is one while something is shown that a message would tear apart.
+#[cfg(feature = "monitor")]
+pub(crate) static REPORTER: Mutex<Option<Reporter>> = Mutex::new(None);
 
 /// Wraps the program's panic hook, once.
 pub(crate) fn install_hook() {
@@ -48,6 +58,13 @@ pub(crate) fn install_hook() {
                         *last = Some(Box::new(origin));
                     }
                 });
+            }
+            #[cfg(feature = "monitor")]
+            {
+                let reporter = *REPORTER.lock();
+                if reporter.is_some_and(|is_to_be_told| !is_to_be_told(CATCHING.get() > 0)) {
+                    return;
+                }
             }
             wrapped(panic);
         }));

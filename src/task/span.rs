@@ -21,7 +21,7 @@ mod present {
         }
 
         /// A child of the span that this thread is in.
-        pub(crate) fn new(label: Option<&str>, function: &str, executor: &str) -> TaskSpan {
+        pub(crate) fn new(label: Option<&str>, function: &str, executor: Option<&str>) -> TaskSpan {
             let span = info_span!(
                 target: "concurrent_futures",
                 "task",
@@ -67,7 +67,11 @@ mod absent {
             false
         }
 
-        pub(crate) fn new(_label: Option<&str>, _function: &str, _executor: &str) -> TaskSpan {
+        pub(crate) fn new(
+            _label: Option<&str>,
+            _function: &str,
+            _executor: Option<&str>,
+        ) -> TaskSpan {
             TaskSpan
         }
 

@@ -13,6 +13,8 @@ use crate::executor::{
 use crate::future::Future;
 use crate::sync::Arc;
 use crate::task::{self, Extras, Fresh, Handle, TaskRef};
+#[cfg(feature = "monitor")]
+use crate::timeline::Timeline;
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
@@ -420,6 +422,13 @@ impl<S: 'static> ThreadPoolHandle<S> {
         run_scope(&self.pool, self.priority, self.extras.as_deref(), Result::is_err, body)
     }
 
+    /// What is recorded of it, and under which name.
+    #[cfg(feature = "monitor")]
+    pub(crate) fn recorded(&self) -> Option<(&Timeline, &str)> {
+        let settings = &self.pool.settings;
+        Some((settings.timeline.as_ref()?, &settings.thread_name_prefix))
+    }
+
     /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
     ///
     /// # Examples
@@ -493,7 +502,7 @@ fn extras_for(pool: &Pool, options: TaskOptions) -> Extras {
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         timeline: pool.settings.timeline.clone(),
-        executor: Arc::clone(&pool.settings.thread_name_prefix),
+        executor: Some(Arc::clone(&pool.settings.thread_name_prefix)),
         ..Extras::default()
     }
 }

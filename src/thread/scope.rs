@@ -341,7 +341,7 @@ pub(super) fn run_scope<'env, T>(
             }
         })),
         timeline: pool.settings.timeline.clone(),
-        executor: Arc::clone(&pool.settings.thread_name_prefix),
+        executor: Some(Arc::clone(&pool.settings.thread_name_prefix)),
         // No timeout: it would end the future before the task has let go of its borrows.
         ..Extras::default()
     };

@@ -1,6 +1,6 @@
 //! A task's own entry in a timeline, from its submission to its end.
 
-use super::lane::{Lane, Open, Record};
+use super::lane::{Lane, NEVER, Open, Record};
 use super::{Ending, Name, Timeline};
 use crate::sync::Arc;
 use crate::sync::global::Mutex;
@@ -72,7 +72,7 @@ impl Entry {
     pub(crate) fn taken_back(&self) {
         let mut seat = self.seat.lock();
         if let Seat::At(lane) = &*seat {
-            lane.close(self.number);
+            lane.withdraw(self.number);
             *seat = Seat::Waiting;
         }
     }
@@ -104,27 +104,23 @@ impl Entry {
     }
 
     fn record(&self, lane: &Arc<Lane>, ending: Ending, at: Option<Span>) {
-        let (begun, process_id) = lane.close(self.number);
         let now = self.timeline.now();
-        let (begun, ended) = match at {
-            None => (begun, now),
-            // Another process says so, so nothing is believed but that they are times.
-            Some((begun, duration)) => {
-                let begun = self.timeline.since_origin(begun).clamp(self.submitted, now);
-                let duration = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-                (begun, begun.saturating_add(duration).min(now))
-            }
-        };
         let record = Record {
             number: self.number,
             name: self.name.clone(),
             submitted: self.submitted,
-            begun,
-            ended,
-            process_id,
+            begun: NEVER,
+            ended: now,
+            process_id: 0,
             ending,
         };
-        self.timeline.keep(lane, record);
+        // Another process says so, so nothing is believed but that they are times.
+        let told = at.map(|(begun, duration)| {
+            let begun = self.timeline.since_origin(begun).clamp(self.submitted, now);
+            let duration = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+            (begun, begun.saturating_add(duration).min(now))
+        });
+        self.timeline.keep(lane, record, told);
     }
 }
 

@@ -60,7 +60,14 @@ struct Work {
     handed: usize,
     records: Vec<Record>,
     counts: [usize; Ending::ALL.len()],
+    /// The latest of them that did not end well.
+    #[cfg(feature = "monitor")]
+    failures: std::collections::VecDeque<Record>,
 }
+
+/// So many failures a lane remembers.
+#[cfg(feature = "monitor")]
+const FAILURES: usize = 6;
 
 /// Records that a lane has handed over.
 pub(super) struct Chunk {
@@ -92,6 +99,8 @@ impl Lane {
                 handed: 0,
                 records: Vec::new(),
                 counts: [0; Ending::ALL.len()],
+                #[cfg(feature = "monitor")]
+                failures: Default::default(),
             }),
         }
     }
@@ -112,25 +121,31 @@ impl Lane {
         self.work.lock().open.push(task);
     }
 
-    /// The task is not here any more. Gives when it began, and in which process.
-    pub(super) fn close(&self, number: u64) -> (u64, u32) {
-        let mut work = self.work.lock();
-        let at = if work.process_id == 0 {
-            work.open.iter().rposition(|it| it.number == number)
-        } else {
-            work.open.iter().position(|it| it.number == number)
-        };
-        let Some(at) = at else { return (NEVER, work.process_id) };
-        let task = work.open.remove(at);
-        (work.begun(&task), work.process_id)
+    /// The task is not here any more.
+    pub(super) fn withdraw(&self, number: u64) {
+        self.work.lock().take(number);
     }
 
-    /// A task is over. Hands over what has been gathered if that is enough, so that nobody finds it neither
-    /// here nor there.
-    pub(super) fn push(self: &Arc<Self>, record: Record, hand_over: impl FnOnce(Chunk)) {
+    /// A task is over. It ran from when to when `told` says, or began when it did here. Hands over what has been
+    /// gathered if that is enough, so that nobody finds it neither here nor there.
+    pub(super) fn close(
+        self: &Arc<Self>,
+        record: Record,
+        told: Option<(u64, u64)>,
+        hand_over: impl FnOnce(Chunk),
+    ) {
         let mut work = self.work.lock();
+        let open = work.take(record.number);
+        let begun = open.map_or(NEVER, |it| work.begun(&it));
+        let (begun, ended) = told.unwrap_or((begun, record.ended));
+        let record = Record { begun, ended, process_id: work.process_id, ..record };
         work.counts[record.ending as usize] += 1;
         work.last_end = work.last_end.max(record.ended);
+        #[cfg(feature = "monitor")]
+        if matches!(record.ending, Ending::Failed | Ending::TimedOut | Ending::Lost) {
+            work.failures.truncate(FAILURES - 1);
+            work.failures.push_front(record.clone());
+        }
         work.records.push(record);
         if work.records.len() >= CHUNK {
             let records = std::mem::replace(&mut work.records, Vec::with_capacity(CHUNK));
@@ -149,6 +164,20 @@ impl Lane {
         }
     }
 
+    /// What it is at, and since when, and in which process.
+    #[cfg(feature = "monitor")]
+    pub(super) fn at_work(&self) -> Option<(Option<Open>, u32)> {
+        let work = self.work.lock();
+        work.is_taken.then(|| (work.running().pop(), work.process_id))
+    }
+
+    /// How many tasks have ended in each way, and the latest that did not end well.
+    #[cfg(feature = "monitor")]
+    pub(super) fn ended(&self) -> ([usize; Ending::ALL.len()], Vec<Record>) {
+        let work = self.work.lock();
+        (work.counts, work.failures.iter().cloned().collect())
+    }
+
     pub(super) fn look(&self) -> View {
         let work = self.work.lock();
         let Work { handed, process_id, .. } = *work;
@@ -157,6 +186,17 @@ impl Lane {
 }
 
 impl Work {
+    fn take(&mut self, number: u64) -> Option<Open> {
+        let is_it = |it: &Open| it.number == number;
+        // The innermost ends first, and so does the one that was sent first.
+        let at = if self.process_id == 0 {
+            self.open.iter().rposition(is_it)
+        } else {
+            self.open.iter().position(is_it)
+        };
+        at.map(|at| self.open.remove(at))
+    }
+
     fn running(&self) -> Vec<Open> {
         let most = if self.process_id == 0 { usize::MAX } else { 1 };
         let begun = |it: &Open| Open { since: self.begun(it), ..it.clone() };
@@ -211,5 +251,15 @@ impl Drop for Place {
         });
         drop(forgotten);
         self.lane.work.lock().is_taken = false;
+    }
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_as_many_bytes_as_is_said() {
+        assert_eq!(size_of::<Record>(), 64);
     }
 }

@@ -6,14 +6,18 @@
 
 mod entry;
 mod lane;
+#[cfg(feature = "monitor")]
+mod live;
 mod names;
 mod snapshot;
 mod svg;
-mod text;
+pub(crate) mod text;
 mod trace;
 
 pub(crate) use entry::{Entry, Span};
 pub(crate) use lane::{Lane, Place};
+#[cfg(feature = "monitor")]
+pub(crate) use live::Failure;
 pub(crate) use names::Name;
 
 use crate::sync::Arc;
@@ -36,9 +40,13 @@ const CAPACITY: usize = 1_000_000;
 ///
 /// # Cost
 ///
-/// An executor without a timeline pays nothing for it. With one, a task of a pool of threads takes some
-/// COST ns more, and 64 bytes are kept for each task that has ended, besides its label. Of the last
-/// million, unless another [capacity](Self::with_capacity) is asked for.
+/// An executor without a timeline pays for it with a look at a pointer that it has anyway. With one, a task of a
+/// pool of threads takes some 500 ns more, for three looks at the clock and an allocation of its own: a million tiny
+/// tasks, which took 220 ns each on one worker, took 710. That is nothing to tasks of a millisecond, and `map` makes
+/// one task of many small items.
+///
+/// 64 bytes are kept for each task that has ended, besides its label; of the last million, unless another
+/// [capacity](Self::with_capacity) is asked for.
 ///
 /// # Python
 ///
@@ -180,10 +188,10 @@ impl Timeline {
         self.shared.submitted.fetch_add(1, Ordering::Relaxed) as u64 + 1
     }
 
-    /// A task is over.
-    fn keep(&self, lane: &Arc<Lane>, record: Record) {
+    /// A task is over; from when to when it ran, if somebody knows better than the lane.
+    fn keep(&self, lane: &Arc<Lane>, record: Record, told: Option<(u64, u64)>) {
         let mut dropped = Vec::new();
-        lane.push(record, |chunk| {
+        lane.close(record, told, |chunk| {
             dropped = self.shared.kept.lock().add(chunk, self.shared.capacity);
         });
         // Without a lock, for there may be many labels.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Nanoseconds, in a unit that fits, to about three digits.
-pub(super) fn time(nanoseconds: u64) -> String {
+pub(crate) fn time(nanoseconds: u64) -> String {
     const MINUTE: u64 = 60_000_000_000;
     match nanoseconds {
         0 => "0".to_owned(),
@@ -40,7 +40,7 @@ fn digits(nanoseconds: u64, per_unit: f64, unit: &str) -> String {
 }
 
 /// A count, with its thousands apart.
-pub(super) fn count(count: usize) -> String {
+pub(crate) fn count(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -53,7 +53,7 @@ pub(super) fn count(count: usize) -> String {
 }
 
 /// A count of things.
-pub(super) fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 

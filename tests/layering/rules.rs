@@ -5,7 +5,7 @@ use crate::source::{Source, rust};
 use std::collections::BTreeSet;
 
 /// The rooms, from the ground floor up. An import may only point to a lower row.
-const ROWS: [&[&str]; 10] = [
+const ROWS: [&[&str]; 11] = [
     &["error"],
     &["sync"],
     &["sys"],
@@ -15,6 +15,7 @@ const ROWS: [&[&str]; 10] = [
     &["executor"],
     &["thread", "process"],
     &["any_executor"],
+    &["monitor"],
     &["lib"],
 ];
 

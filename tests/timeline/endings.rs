@@ -120,3 +120,41 @@ fn a_task_that_is_running_has_no_end_yet() {
     running.result().unwrap();
     assert_eq!(timeline.tasks()[0].ending, Some(Ending::Finished));
 }
+
+#[test]
+fn what_a_shutdown_cancels_is_told_as_cancelled_however_much_it_is() {
+    let (near, far) = (Timeline::new(), Timeline::new());
+    let threads = ThreadPoolExecutor::builder().max_workers(1).timeline(&near).build().unwrap();
+    let processes = ProcessPoolExecutor::builder().max_workers(1).timeline(&far).build().unwrap();
+    let gate = FarGate::new();
+    let pass = |latch: FarLatch| latch.pass();
+    let busy = [threads.submit(pass, gate.latch()), processes.submit(pass, gate.latch())];
+    gate.await_arrivals(2);
+    let mut queued = threads.submit_all(|n: u32| n, 0..1000);
+    queued.extend(processes.submit_all(|n: u32| n, 0..1000));
+    threads.shutdown(false, true);
+    processes.shutdown(false, true);
+    queued.into_iter().for_each(|it| assert!(it.result().unwrap_err().is_cancelled()));
+    gate.open();
+    busy.into_iter().for_each(|it| it.result().unwrap());
+    for timeline in [near, far] {
+        let tasks = timeline.tasks();
+        let cancelled = tasks.iter().filter(|it| it.ending == Some(Ending::Cancelled));
+        assert_eq!((tasks.len(), cancelled.count()), (1001, 1000));
+    }
+}
+
+#[test]
+fn a_task_that_is_lost_has_the_process_that_it_was_lost_with() {
+    let timeline = Timeline::new();
+    let executor =
+        ProcessPoolExecutor::builder().max_workers(1).timeline(&timeline).build().unwrap();
+    for _ in 0..10 {
+        let lost = executor.spawn(|| -> u32 { std::process::abort() }).result().unwrap_err();
+        let process = lost.worker_death().unwrap().process_id();
+        let tasks = timeline.tasks();
+        let task = tasks.last().unwrap();
+        assert_eq!((task.ending, task.process_id), (Some(Ending::Lost), Some(process)));
+        assert!(task.begun <= task.ended, "{task:?}");
+    }
+}

@@ -19,6 +19,7 @@ use crate::sync::{Arc, Mutex, MutexGuard, deadline_after};
 use crate::sys::child::Signal;
 use crate::sys::{fault, refusal};
 use crate::task;
+use crate::timeline::Ending;
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -53,6 +54,11 @@ impl Effects {
         // It begins, so that it cannot be cancelled before it ends as it is counted here.
         let is_cancelled = matches!(kind, TaskErrorKind::Cancelled) || !job.begin();
         state.count(if is_cancelled { &TaskErrorKind::Cancelled } else { &kind });
+        if let Some(entry) = job.entry() {
+            // Before another process goes on with the lane.
+            entry
+                .end(if is_cancelled { Ending::Cancelled } else { task::ending_with(&kind) }, None);
+        }
         self.room += usize::from(std::mem::take(&mut job.has_room));
         self.over.push((job, kind));
     }
