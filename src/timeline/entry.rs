@@ -85,7 +85,7 @@ impl Entry {
             Seat::At(lane) => Arc::clone(lane),
             Seat::Over(lane, before) => {
                 if std::mem::replace(before, ending) != ending {
-                    lane.amend(self.number, ending);
+                    self.timeline.amend(lane, self.number, ending);
                 }
                 return;
             }

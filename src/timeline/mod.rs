@@ -137,16 +137,22 @@ impl Timeline {
         Place::take(self, lane)
     }
 
-    /// The lane of the calling thread. One that is no worker, and helps, has a lane of its own from then on.
+    /// The lane of the calling thread. One that is no worker, and helps, has a lane of its own from then on,
+    /// until it ends; another one of its name goes on with that.
     fn lane_here(&self) -> Arc<Lane> {
         Place::here(self).unwrap_or_else(|| {
             let name = std::thread::current().name().unwrap_or("caller").to_owned();
             let mut lanes = self.shared.lanes.lock();
-            let index = lanes.iter().filter(|lane| lane.pool == lane::CALLERS).count();
-            let lane = Arc::new(Lane::new(lane::CALLERS, name, index));
-            lanes.push(Arc::clone(&lane));
+            let is_its = |lane: &&Arc<Lane>| lane.pool == lane::CALLERS && *lane.name == *name;
+            let free = lanes.iter().filter(is_its).find(|lane| lane.take());
+            let lane = free.cloned().unwrap_or_else(|| {
+                let index = lanes.iter().filter(|lane| lane.pool == lane::CALLERS).count();
+                let lane = Arc::new(Lane::new(lane::CALLERS, name, index));
+                lanes.push(Arc::clone(&lane));
+                lane
+            });
             drop(lanes);
-            Place::keep(self, Arc::clone(&lane));
+            Place::keep(self, Arc::clone(&lane), true);
             lane
         })
     }
@@ -189,6 +195,13 @@ impl Timeline {
         // Without a lock, for there may be many labels.
         drop(dropped);
     }
+
+    /// A task has ended in another way than its lane was told.
+    fn amend(&self, lane: &Arc<Lane>, number: u64, ending: Ending) {
+        if !lane.amend(number, ending) {
+            self.shared.kept.lock().amend(lane, number, ending);
+        }
+    }
 }
 
 impl Kept {
@@ -205,6 +218,16 @@ impl Kept {
             dropped.extend(self.chunks.pop_front());
         }
         dropped
+    }
+
+    fn amend(&mut self, lane: &Arc<Lane>, number: u64, ending: Ending) {
+        /// It has ended just now, and others of its lane can hardly have filled more meanwhile.
+        const MOST: usize = 4;
+        let of_lane = self.chunks.iter_mut().rev().filter(|it| Arc::ptr_eq(&it.lane, lane));
+        if let Some(chunk) = of_lane.take(MOST).find(|it| it.holds(number)) {
+            // A snapshot may have it.
+            Arc::make_mut(chunk).amend(number, ending);
+        }
     }
 }
 
