@@ -26,6 +26,7 @@
 
 use super::limits::{check_file_length, longest_file};
 use super::memory::{Key, key_of, nameless, path_of};
+use super::{child, not_standard};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
 use crate::sync::{Arc, Mutex, MutexGuard, thread};
@@ -57,7 +58,7 @@ impl Transcript {
         let stream = |name| {
             // The process opens the other end by way of this one.
             let (pipe, _) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-            Ok::<_, io::Error>((pipe, nameless(name)?))
+            Ok::<_, io::Error>((not_standard(pipe)?, nameless(name)?))
         };
         Ok(Transcript { streams: [stream("output")?, stream("errors")?], most })
     }
@@ -201,7 +202,7 @@ impl Stream {
 }
 
 fn open(path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    retry(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()))
+    not_standard(retry(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()))?)
 }
 
 fn key(file: &OwnedFd) -> rustix::io::Result<Key> {
@@ -224,7 +225,11 @@ impl Recorder {
     pub(crate) fn begin(self: &Arc<Self>) -> io::Result<()> {
         end_lines();
         let duplicate = |it| {
-            let before = rustix::io::fcntl_dupfd_cloexec(it, 3)?;
+            let before = match rustix::io::fcntl_dupfd_cloexec(it, 3) {
+                // It is closed.
+                Err(Errno::BADF) => open("/dev/null", OFlags::WRONLY)?,
+                other => other?,
+            };
             let key = key(&before)?;
             Ok::<_, io::Error>((before, key))
         };
@@ -236,7 +241,9 @@ impl Recorder {
         let (output, errors) = (output?, errors?);
         // First, for who writes must be read.
         let recorder = Arc::clone(self);
-        thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())?;
+        child::without_signals(|| {
+            thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())
+        })?;
         let _ = BEFORE.set(before);
         flush();
         rustix::stdio::dup2_stdout(&output)?;
