@@ -29,13 +29,14 @@ use super::memory::{Key, key_of, nameless, path_of};
 use super::{child, not_standard};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
-use crate::sync::{Arc, Mutex, MutexGuard, thread};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, deadline_after, thread};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Standard output and standard error.
 pub(crate) const STREAMS: usize = 2;
@@ -132,6 +133,8 @@ pub(crate) struct Recorder {
     most: usize,
     /// What is in the files. Held by whoever moves bytes there.
     fill: Mutex<[Fill; STREAMS]>,
+    /// Whether the recorder's thread has its own descriptors, as far as it gets them.
+    has_own: (Mutex<bool>, Condvar),
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -217,7 +220,8 @@ impl Recorder {
     pub(crate) fn open(process: u32, ends: [Ends; STREAMS], most: usize) -> io::Result<Recorder> {
         let [output, errors] = ends;
         let streams = [Stream::open(process, output)?, Stream::open(process, errors)?];
-        Ok(Recorder { streams, most, fill: Mutex::default() })
+        let has_own = (Mutex::new(false), Condvar::new());
+        Ok(Recorder { streams, most, fill: Mutex::default(), has_own })
     }
 
     /// From now on all is recorded that this process writes to its standard output and error, and whoever
@@ -244,6 +248,13 @@ impl Recorder {
         child::without_signals(|| {
             thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())
         })?;
+        // Or a task might close them first.
+        let (has_own, changed) = &self.has_own;
+        let mut has = has_own.lock();
+        while !*has {
+            has = changed.wait_until(has, None).0;
+        }
+        drop(has);
         let _ = BEFORE.set(before);
         flush();
         rustix::stdio::dup2_stdout(&output)?;
@@ -257,6 +268,8 @@ impl Recorder {
         const MUCH: usize = 32 << 10;
         let [output, errors] = &self.streams;
         keep_only([&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0]);
+        *self.has_own.0.lock() = true;
+        self.has_own.1.notify_all();
         let mut open: Vec<&Stream> = self.streams.iter().collect();
         let mut is_busy = false;
         while !open.is_empty() {
@@ -358,8 +371,73 @@ unsafe extern "C" {
     static C_OUTPUT: *mut libc::FILE;
 }
 
-/// Sees that what has been printed is also written, from Rust and from C.
+/// Sees that what has been printed is also written, from Rust and from C; unless a thread that the task has
+/// left behind keeps standard output locked, as some do that write a log: then that is left to it.
 fn flush() {
+    /// The main thread, those that watch the parent and empty the pipes, and the one of [`Flusher`].
+    const OWN: u64 = 4;
+    /// As long as nobody else writes, nobody locks for longer.
+    const LIMIT: Duration = Duration::from_millis(200);
+    // Two names of a folder are not those of threads.
+    let threads = rustix::fs::stat("/proc/self/task").map(|it| it.st_nlink as u64 - 2);
+    let own = OWN - u64::from(FLUSHER.get().is_none());
+    match threads.is_ok_and(|count| count <= own) {
+        true => flush_here(),
+        false => FLUSHER.get_or_init(Flusher::new).flush(LIMIT),
+    }
+}
+
+/// A thread that may wait for others to unlock standard output, so that no outcome has to.
+struct Flusher {
+    /// How often it was asked, and how often that was done before.
+    counts: Arc<(Mutex<(usize, usize)>, Condvar)>,
+    has_thread: bool,
+}
+
+static FLUSHER: OnceLock<Flusher> = OnceLock::new();
+
+impl Flusher {
+    fn new() -> Flusher {
+        let counts = Arc::new((Mutex::new((0, 0)), Condvar::new()));
+        let shared = Arc::clone(&counts);
+        let serve = move || {
+            let (counts, changed) = &*shared;
+            loop {
+                let mut now = counts.lock();
+                while now.0 == now.1 {
+                    now = changed.wait_until(now, None).0;
+                }
+                let asked = now.0;
+                drop(now);
+                flush_here();
+                counts.lock().1 = asked;
+                changed.notify_all();
+            }
+        };
+        let spawn = || thread::spawn("flush".to_owned(), Some(64 << 10), serve);
+        Flusher { counts, has_thread: child::without_signals(spawn).is_ok() }
+    }
+
+    /// Waits for it, but for no longer, and not at all if it is still at an earlier one.
+    fn flush(&self, limit: Duration) {
+        if !self.has_thread {
+            return flush_here();
+        }
+        let (counts, changed) = &*self.counts;
+        let mut now = counts.lock();
+        let is_busy = now.0 != now.1;
+        now.0 += 1;
+        let asked = now.0;
+        changed.notify_all();
+        let deadline = deadline_after(limit);
+        let mut is_over = is_busy;
+        while now.1 < asked && !is_over {
+            (now, is_over) = changed.wait_until(now, deadline);
+        }
+    }
+}
+
+fn flush_here() {
     let _ = io::stdout().flush();
     // SAFETY: the C library has set it before anything of this program ran, and nobody changes it meanwhile
     // who may do so.
