@@ -323,3 +323,47 @@ pub struct TaskRecord {
     /// How it ended; `None` if it is running.
     pub ending: Option<Ending>,
 }
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_thread_that_helped_keeps_no_timeline() {
+        let timeline = Timeline::new();
+        timeline.lane_here();
+        assert!(Arc::ptr_eq(&timeline.lane_here(), &timeline.lane_here()));
+        let shared = Arc::downgrade(&timeline.shared);
+        drop(timeline);
+        assert!(shared.upgrade().is_none());
+    }
+
+    #[test]
+    fn threads_that_help_leave_their_lanes_to_others_of_their_name() {
+        let timeline = Timeline::new();
+        for name in ["one", "two", "one", "one", "two"] {
+            let its = timeline.clone();
+            let helper = thread::Builder::new().name(name.to_owned());
+            helper.spawn(move || its.lane_here()).unwrap().join().unwrap();
+        }
+        assert_eq!(timeline.workers(), ["one".into(), "two".into()]);
+    }
+
+    #[test]
+    fn what_a_lane_has_handed_over_can_still_turn_out_otherwise() {
+        let timeline = Timeline::new();
+        let lane = timeline.lane_of_process("pool", 0, 7);
+        let entries: Vec<_> = (0..600).map(|_| Entry::new(&timeline, Name::Function(""))).collect();
+        for entry in &entries {
+            entry.sent_to(&lane);
+            entry.end(Ending::Finished, None);
+        }
+        let before = timeline.tasks();
+        entries.iter().for_each(|entry| entry.end(Ending::Failed, None));
+        assert!(before.iter().all(|it| it.ending == Some(Ending::Finished)));
+        let after = timeline.tasks();
+        assert_eq!(after.len(), 600);
+        assert!(after.iter().all(|it| it.ending == Some(Ending::Failed)));
+    }
+}
