@@ -247,6 +247,20 @@ pub(crate) fn without_signals<R>(code: impl FnOnce() -> R) -> R {
     answer
 }
 
+/// What is printed goes nowhere if this process was started with standard output or error closed, and not into
+/// the next file that is opened. In an ordinary program, Rust's start-up does the same.
+pub(crate) fn mind_standard() {
+    for number in 1..=2 {
+        // SAFETY: it takes plain numbers.
+        let is_closed = unsafe { libc::fcntl(number, libc::F_GETFD) } < 0;
+        if is_closed {
+            // SAFETY: the path is a text with its end. It gets the lowest number that is free, which is this one,
+            // for standard input is open.
+            unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+        }
+    }
+}
+
 /// From now on this process takes no notice of writing where nobody reads.
 pub(crate) fn ignore_pipe() {
     // SAFETY: no handler is installed, and nothing else refers to the one that was.

@@ -42,6 +42,7 @@ const KEEP_SHARED: Duration = Duration::from_millis(100);
 pub(crate) fn main(mark: Mark) -> ! {
     // The terminal's interrupt does not come here, for each worker leads a group of its own.
     child::ignore_pipe();
+    child::mind_standard();
     child::mind_copies();
     match Worker::new(mark) {
         Ok(worker) => worker.serve(),
