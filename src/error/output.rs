@@ -66,12 +66,18 @@ impl TaskOutput {
         self.0.iter().any(|it| it.is_cut)
     }
 
-    /// The last line of standard error that says something, if it is not missing.
+    /// The last line of standard error that says something, if it is not missing. That there might be more to
+    /// read, which Rust adds to a panic that ends a process, says nothing.
     pub(crate) fn last_words(&self) -> Option<String> {
         const MOST: usize = 200;
         let errors = &self.0[1];
         let text = String::from_utf8_lossy(&errors.bytes);
-        let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+        let says_something = |line: &&str| {
+            const NOTES: [&str; 2] =
+                ["note: run with `RUST_BACKTRACE=", "note: Some details are omitted"];
+            !line.is_empty() && !NOTES.iter().any(|it| line.starts_with(it))
+        };
+        let line = text.lines().rev().map(str::trim).find(says_something)?;
         let is_long = line.chars().nth(MOST).is_some();
         let mut words: String = line.chars().take(MOST).collect();
         if is_long {
@@ -141,6 +147,8 @@ mod tests {
         assert_eq!(last_words(b"first\n  second \n\n \n", false).as_deref(), Some("second"));
         assert_eq!(last_words(b"\xffbroken", false).as_deref(), Some("\u{fffd}broken"));
         assert_eq!(last_words(b"\n\n", false), None);
+        let panics = b"out of it\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        assert_eq!(last_words(panics, false).as_deref(), Some("out of it"));
         assert_eq!(last_words(b"", false), None);
     }
 

@@ -26,15 +26,17 @@
 
 use super::limits::{check_file_length, longest_file};
 use super::memory::{Key, key_of, nameless, path_of};
+use super::{child, not_standard};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, thread};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, deadline_after, thread};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Standard output and standard error.
 pub(crate) const STREAMS: usize = 2;
@@ -57,7 +59,7 @@ impl Transcript {
         let stream = |name| {
             // The process opens the other end by way of this one.
             let (pipe, _) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-            Ok::<_, io::Error>((pipe, nameless(name)?))
+            Ok::<_, io::Error>((not_standard(pipe)?, nameless(name)?))
         };
         Ok(Transcript { streams: [stream("output")?, stream("errors")?], most })
     }
@@ -131,9 +133,8 @@ pub(crate) struct Recorder {
     most: usize,
     /// What is in the files. Held by whoever moves bytes there.
     fill: Mutex<[Fill; STREAMS]>,
-    /// Its thread has its descriptors.
-    is_attended: Mutex<bool>,
-    attends: Condvar,
+    /// Whether the recorder's thread has its own descriptors, as far as it gets them.
+    has_own: (Mutex<bool>, Condvar),
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -204,7 +205,7 @@ impl Stream {
 }
 
 fn open(path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    retry(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()))
+    not_standard(retry(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()))?)
 }
 
 fn key(file: &OwnedFd) -> rustix::io::Result<Key> {
@@ -219,8 +220,8 @@ impl Recorder {
     pub(crate) fn open(process: u32, ends: [Ends; STREAMS], most: usize) -> io::Result<Recorder> {
         let [output, errors] = ends;
         let streams = [Stream::open(process, output)?, Stream::open(process, errors)?];
-        let (is_attended, attends) = (Mutex::new(false), Condvar::new());
-        Ok(Recorder { streams, most, fill: Mutex::default(), is_attended, attends })
+        let has_own = (Mutex::new(false), Condvar::new());
+        Ok(Recorder { streams, most, fill: Mutex::default(), has_own })
     }
 
     /// From now on all is recorded that this process writes to its standard output and error, and whoever
@@ -228,7 +229,11 @@ impl Recorder {
     pub(crate) fn begin(self: &Arc<Self>) -> io::Result<()> {
         end_lines();
         let duplicate = |it| {
-            let before = rustix::io::fcntl_dupfd_cloexec(it, 3)?;
+            let before = match rustix::io::fcntl_dupfd_cloexec(it, 3) {
+                // It is closed.
+                Err(Errno::BADF) => open("/dev/null", OFlags::WRONLY)?,
+                other => other?,
+            };
             let key = key(&before)?;
             Ok::<_, io::Error>((before, key))
         };
@@ -240,11 +245,16 @@ impl Recorder {
         let (output, errors) = (output?, errors?);
         // First, for who writes must be read, whatever is closed from then on.
         let recorder = Arc::clone(self);
-        thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())?;
-        let mut is_attended = self.is_attended.lock();
-        while !*is_attended {
-            is_attended = self.attends.wait_until(is_attended, None).0;
+        child::without_signals(|| {
+            thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())
+        })?;
+        // Or a task might close them first.
+        let (has_own, changed) = &self.has_own;
+        let mut has = has_own.lock();
+        while !*has {
+            has = changed.wait_until(has, None).0;
         }
+        drop(has);
         let _ = BEFORE.set(before);
         flush();
         rustix::stdio::dup2_stdout(&output)?;
@@ -258,8 +268,8 @@ impl Recorder {
         const MUCH: usize = 32 << 10;
         let [output, errors] = &self.streams;
         keep_only([&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0]);
-        *self.is_attended.lock() = true;
-        self.attends.notify_one();
+        *self.has_own.0.lock() = true;
+        self.has_own.1.notify_all();
         let mut open: Vec<&Stream> = self.streams.iter().collect();
         let mut is_busy = false;
         while !open.is_empty() {
@@ -361,8 +371,73 @@ unsafe extern "C" {
     static C_OUTPUT: *mut libc::FILE;
 }
 
-/// Sees that what has been printed is also written, from Rust and from C.
+/// Sees that what has been printed is also written, from Rust and from C; unless a thread that the task has
+/// left behind keeps standard output locked, as some do that write a log: then that is left to it.
 fn flush() {
+    /// The main thread, those that watch the parent and empty the pipes, and the one of [`Flusher`].
+    const OWN: u64 = 4;
+    /// As long as nobody else writes, nobody locks for longer.
+    const LIMIT: Duration = Duration::from_millis(200);
+    // Two names of a folder are not those of threads.
+    let threads = rustix::fs::stat("/proc/self/task").map(|it| it.st_nlink as u64 - 2);
+    let own = OWN - u64::from(FLUSHER.get().is_none());
+    match threads.is_ok_and(|count| count <= own) {
+        true => flush_here(),
+        false => FLUSHER.get_or_init(Flusher::new).flush(LIMIT),
+    }
+}
+
+/// A thread that may wait for others to unlock standard output, so that no outcome has to.
+struct Flusher {
+    /// How often it was asked, and how often that was done before.
+    counts: Arc<(Mutex<(usize, usize)>, Condvar)>,
+    has_thread: bool,
+}
+
+static FLUSHER: OnceLock<Flusher> = OnceLock::new();
+
+impl Flusher {
+    fn new() -> Flusher {
+        let counts = Arc::new((Mutex::new((0, 0)), Condvar::new()));
+        let shared = Arc::clone(&counts);
+        let serve = move || {
+            let (counts, changed) = &*shared;
+            loop {
+                let mut now = counts.lock();
+                while now.0 == now.1 {
+                    now = changed.wait_until(now, None).0;
+                }
+                let asked = now.0;
+                drop(now);
+                flush_here();
+                counts.lock().1 = asked;
+                changed.notify_all();
+            }
+        };
+        let spawn = || thread::spawn("flush".to_owned(), Some(64 << 10), serve);
+        Flusher { counts, has_thread: child::without_signals(spawn).is_ok() }
+    }
+
+    /// Waits for it, but for no longer, and not at all if it is still at an earlier one.
+    fn flush(&self, limit: Duration) {
+        if !self.has_thread {
+            return flush_here();
+        }
+        let (counts, changed) = &*self.counts;
+        let mut now = counts.lock();
+        let is_busy = now.0 != now.1;
+        now.0 += 1;
+        let asked = now.0;
+        changed.notify_all();
+        let deadline = deadline_after(limit);
+        let mut is_over = is_busy;
+        while now.1 < asked && !is_over {
+            (now, is_over) = changed.wait_until(now, deadline);
+        }
+    }
+}
+
+fn flush_here() {
     let _ = io::stdout().flush();
     // SAFETY: the C library has set it before anything of this program ran, and nobody changes it meanwhile
     // who may do so.

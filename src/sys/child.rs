@@ -227,6 +227,26 @@ fn end_at_once(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Calls `code` with all signals blocked, so that a thread that it starts gets none: they are the business of the
+/// threads of the user's code, which may have blocked one to wait for it.
+pub(crate) fn without_signals<R>(code: impl FnOnce() -> R) -> R {
+    let mask = |how, new: *const libc::sigset_t, before: *mut libc::sigset_t| {
+        // SAFETY: both are null, or sets that live on the stack for as long as this takes.
+        unsafe { libc::pthread_sigmask(how, new, before) }
+    };
+    // SAFETY: it is a plain array of bits.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    let mut before = all;
+    // SAFETY: it writes to a set that is there.
+    unsafe { libc::sigfillset(&raw mut all) };
+    let is_done = mask(libc::SIG_SETMASK, &raw const all, &raw mut before) == 0;
+    let answer = code();
+    if is_done {
+        mask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+    }
+    answer
+}
+
 /// Sees that standard output and standard error are there, if they lead nowhere: a file that is opened later would
 /// take their place, and what is printed would go there.
 pub(crate) fn fill_standard_streams() -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! might share.
 
 use super::child::{self, Child};
+use super::not_standard;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -25,7 +26,7 @@ impl Link {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        Ok((Link(own), other))
+        Ok((Link(not_standard(own)?), not_standard(other)?))
     }
 
     /// The link that this process was started with as its standard input, in whose place it finds
@@ -82,7 +83,7 @@ pub(crate) struct Bell(OwnedFd);
 impl Bell {
     pub(crate) fn new() -> io::Result<Bell> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        Ok(Bell(rustix::event::eventfd(0, flags)?))
+        Ok(Bell(not_standard(rustix::event::eventfd(0, flags)?)?))
     }
 
     /// Rings until it is [silenced](Bell::silence), however often it is called.

@@ -3,7 +3,7 @@
 //! A file can never shrink, so that whoever maps it can rely on its length. Once sealed, its bytes
 //! never change either, and can be had as a slice.
 
-use super::limits;
+use super::{limits, not_standard};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
@@ -126,10 +126,11 @@ impl MemoryFile {
 pub(super) fn nameless(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 do not know the flag; later ones complain if it is missing.
-    match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => Ok(rustix::fs::memfd_create(name, flags)?),
-        other => Ok(other?),
-    }
+    let file = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags)?,
+        other => other?,
+    };
+    Ok(not_standard(file)?)
 }
 
 /// What tells a file from every other one on this machine, as long as it exists: device and inode.
@@ -171,7 +172,7 @@ impl Found {
             Err(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::TXTBSY) => open(OFlags::RDONLY)?,
             other => other?,
         };
-        Ok(MemoryFile { file, len })
+        Ok(MemoryFile { file: not_standard(file)?, len })
     }
 }
 

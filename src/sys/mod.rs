@@ -78,6 +78,14 @@ pub(crate) fn interrupt() {
 
 use crate::sync::global::{AtomicUsize, Ordering};
 
+/// The same file under a number that is nobody's standard input, output or error. Where one of those has been
+/// closed, the next file gets its number, and from then on all that is printed.
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+fn not_standard(file: std::os::fd::OwnedFd) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::AsRawFd;
+    if file.as_raw_fd() > 2 { Ok(file) } else { rustix::io::fcntl_dupfd_cloexec(file, 3) }
+}
+
 /// What [`set_processors`] was told; zero is nothing.
 static SHARE: AtomicUsize = AtomicUsize::new(0);
 

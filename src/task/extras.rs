@@ -46,7 +46,7 @@ impl Watch {
             entry.sent_to(lane);
         }
         if let Some(span) = &self.span {
-            span.runs_in(&format!("{pool}_{index}"), process);
+            span.is_sent_to(pool, index, process);
         }
     }
 

@@ -84,8 +84,9 @@ impl Entry {
             Seat::Waiting => Arc::clone(&self.timeline.shared.nowhere),
             Seat::At(lane) => Arc::clone(lane),
             Seat::Over(lane, before) => {
-                if std::mem::replace(before, ending) != ending {
-                    lane.amend(self.number, ending);
+                let before = std::mem::replace(before, ending);
+                if before != ending {
+                    self.timeline.amend(lane, self.number, before, ending);
                 }
                 return;
             }

@@ -1,9 +1,9 @@
 //! The lanes of a timeline: what one worker is at, and what it has done.
 
-use super::{Ending, Name, Timeline};
-use crate::sync::Arc;
+use super::{Ending, Name, Shared, Timeline};
 use crate::sync::global::Mutex;
 use crate::sync::thread::const_thread_local;
+use crate::sync::{Arc, Weak};
 use std::cell::RefCell;
 
 /// So many records a lane gathers before it hands them over.
@@ -70,6 +70,7 @@ struct Work {
 const FAILURES: usize = 6;
 
 /// Records that a lane has handed over.
+#[derive(Clone)]
 pub(super) struct Chunk {
     pub(super) lane: Arc<Lane>,
     /// How many the lane had handed over before.
@@ -154,14 +155,18 @@ impl Lane {
         }
     }
 
-    /// The task that has just ended did so in another way than was thought.
-    pub(super) fn amend(&self, number: u64, ending: Ending) {
+    /// The task that has just ended did so in another way than was thought. False if its record has been
+    /// handed over.
+    pub(super) fn amend(&self, number: u64, before: Ending, ending: Ending) -> bool {
         let mut work = self.work.lock();
-        if let Some(record) = work.records.iter_mut().rev().find(|it| it.number == number) {
-            let before = std::mem::replace(&mut record.ending, ending);
-            work.counts[before as usize] -= 1;
-            work.counts[ending as usize] += 1;
-        }
+        work.counts[before as usize] -= 1;
+        work.counts[ending as usize] += 1;
+        amend(&mut work.records, number, ending)
+    }
+
+    /// It has no worker any more.
+    fn leave(&self) {
+        self.work.lock().is_taken = false;
     }
 
     /// What it is at, and since when, and in which process.
@@ -183,6 +188,23 @@ impl Lane {
         let Work { handed, process_id, .. } = *work;
         View { handed, records: work.records.clone(), open: work.running(), process_id }
     }
+}
+
+impl Chunk {
+    /// The same for what was handed over.
+    pub(super) fn amend(&mut self, number: u64, ending: Ending) -> bool {
+        amend(&mut self.records, number, ending)
+    }
+
+    pub(super) fn holds(&self, number: u64) -> bool {
+        self.records.iter().any(|it| it.number == number)
+    }
+}
+
+/// Whether it is among these. The last one, for an earlier one was an attempt that was followed by others.
+fn amend(records: &mut [Record], number: u64, ending: Ending) -> bool {
+    let record = records.iter_mut().rev().find(|it| it.number == number);
+    record.map(|it| it.ending = ending).is_some()
 }
 
 impl Work {
@@ -212,7 +234,30 @@ impl Work {
 
 const_thread_local! {
     /// The lanes of this thread, one for each timeline that it has to do with.
-    static LANES: RefCell<Vec<(Timeline, Arc<Lane>)>> = RefCell::new(Vec::new())
+    static LANES: RefCell<Vec<Kept>> = RefCell::new(Vec::new())
+}
+
+/// A lane of this thread. It does not keep the timeline: the thread may live longer than everybody who wants
+/// to look at that.
+struct Kept {
+    timeline: Weak<Shared>,
+    lane: Arc<Lane>,
+    /// The thread is no worker, and leaves its lane to others when it ends.
+    is_callers: bool,
+}
+
+impl Kept {
+    fn is_of(&self, timeline: &Timeline) -> bool {
+        self.timeline.as_ptr() == Arc::as_ptr(&timeline.shared)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.is_callers {
+            self.lane.leave();
+        }
+    }
 }
 
 /// What makes a thread a worker's, in the eyes of a timeline.
@@ -224,19 +269,24 @@ pub(crate) struct Place {
 
 impl Place {
     pub(super) fn take(timeline: &Timeline, lane: Arc<Lane>) -> Place {
-        Place::keep(timeline, Arc::clone(&lane));
+        Place::keep(timeline, Arc::clone(&lane), false);
         Place { timeline: timeline.clone(), lane }
     }
 
     /// From now on this is the thread's lane.
-    pub(super) fn keep(timeline: &Timeline, lane: Arc<Lane>) {
-        let _ = LANES.try_with(|lanes| lanes.borrow_mut().push((timeline.clone(), lane)));
+    pub(super) fn keep(timeline: &Timeline, lane: Arc<Lane>, is_callers: bool) {
+        let kept = Kept { timeline: Arc::downgrade(&timeline.shared), lane, is_callers };
+        let _ = LANES.try_with(|lanes| {
+            let mut lanes = lanes.borrow_mut();
+            lanes.retain(|it| it.timeline.strong_count() > 0);
+            lanes.push(kept);
+        });
     }
 
     pub(super) fn here(timeline: &Timeline) -> Option<Arc<Lane>> {
-        let find = |lanes: &RefCell<Vec<(Timeline, Arc<Lane>)>>| {
+        let find = |lanes: &RefCell<Vec<Kept>>| {
             let lanes = lanes.borrow();
-            lanes.iter().find(|(it, _)| it == timeline).map(|(_, lane)| Arc::clone(lane))
+            lanes.iter().find(|it| it.is_of(timeline)).map(|it| Arc::clone(&it.lane))
         };
         LANES.try_with(find).ok().flatten()
     }
@@ -246,11 +296,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let forgotten = LANES.try_with(|lanes| {
             let mut lanes = lanes.borrow_mut();
-            let at = lanes.iter().position(|(it, _)| *it == self.timeline);
+            let at = lanes.iter().position(|it| it.is_of(&self.timeline));
             at.map(|at| lanes.remove(at))
         });
         drop(forgotten);
-        self.lane.work.lock().is_taken = false;
+        self.lane.leave();
     }
 }
 

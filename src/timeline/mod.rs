@@ -145,16 +145,22 @@ impl Timeline {
         Place::take(self, lane)
     }
 
-    /// The lane of the calling thread. One that is no worker, and helps, has a lane of its own from then on.
+    /// The lane of the calling thread. One that is no worker, and helps, has a lane of its own from then on,
+    /// until it ends; another one of its name goes on with that.
     fn lane_here(&self) -> Arc<Lane> {
         Place::here(self).unwrap_or_else(|| {
             let name = std::thread::current().name().unwrap_or("caller").to_owned();
             let mut lanes = self.shared.lanes.lock();
-            let index = lanes.iter().filter(|lane| lane.pool == lane::CALLERS).count();
-            let lane = Arc::new(Lane::new(lane::CALLERS, name, index));
-            lanes.push(Arc::clone(&lane));
+            let is_its = |lane: &&Arc<Lane>| lane.pool == lane::CALLERS && *lane.name == *name;
+            let free = lanes.iter().filter(is_its).find(|lane| lane.take());
+            let lane = free.cloned().unwrap_or_else(|| {
+                let index = lanes.iter().filter(|lane| lane.pool == lane::CALLERS).count();
+                let lane = Arc::new(Lane::new(lane::CALLERS, name, index));
+                lanes.push(Arc::clone(&lane));
+                lane
+            });
             drop(lanes);
-            Place::keep(self, Arc::clone(&lane));
+            Place::keep(self, Arc::clone(&lane), true);
             lane
         })
     }
@@ -197,6 +203,13 @@ impl Timeline {
         // Without a lock, for there may be many labels.
         drop(dropped);
     }
+
+    /// A task has ended in another way than its lane was told.
+    fn amend(&self, lane: &Arc<Lane>, number: u64, before: Ending, ending: Ending) {
+        if !lane.amend(number, before, ending) {
+            self.shared.kept.lock().amend(lane, number, ending);
+        }
+    }
 }
 
 impl Kept {
@@ -213,6 +226,16 @@ impl Kept {
             dropped.extend(self.chunks.pop_front());
         }
         dropped
+    }
+
+    fn amend(&mut self, lane: &Arc<Lane>, number: u64, ending: Ending) {
+        /// It has ended just now, and others of its lane can hardly have filled more meanwhile.
+        const MOST: usize = 4;
+        let of_lane = self.chunks.iter_mut().rev().filter(|it| Arc::ptr_eq(&it.lane, lane));
+        if let Some(chunk) = of_lane.take(MOST).find(|it| it.holds(number)) {
+            // A snapshot may have it.
+            Arc::make_mut(chunk).amend(number, ending);
+        }
     }
 }
 
@@ -307,4 +330,48 @@ pub struct TaskRecord {
     pub ended: Option<Duration>,
     /// How it ended; `None` if it is running.
     pub ending: Option<Ending>,
+}
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_thread_that_helped_keeps_no_timeline() {
+        let timeline = Timeline::new();
+        timeline.lane_here();
+        assert!(Arc::ptr_eq(&timeline.lane_here(), &timeline.lane_here()));
+        let shared = Arc::downgrade(&timeline.shared);
+        drop(timeline);
+        assert!(shared.upgrade().is_none());
+    }
+
+    #[test]
+    fn threads_that_help_leave_their_lanes_to_others_of_their_name() {
+        let timeline = Timeline::new();
+        for name in ["one", "two", "one", "one", "two"] {
+            let its = timeline.clone();
+            let helper = thread::Builder::new().name(name.to_owned());
+            helper.spawn(move || its.lane_here()).unwrap().join().unwrap();
+        }
+        assert_eq!(timeline.workers(), ["one".into(), "two".into()]);
+    }
+
+    #[test]
+    fn what_a_lane_has_handed_over_can_still_turn_out_otherwise() {
+        let timeline = Timeline::new();
+        let lane = timeline.lane_of_process("pool", 0, 7);
+        let entries: Vec<_> = (0..600).map(|_| Entry::new(&timeline, Name::Function(""))).collect();
+        for entry in &entries {
+            entry.sent_to(&lane);
+            entry.end(Ending::Finished, None);
+        }
+        let before = timeline.tasks();
+        entries.iter().for_each(|entry| entry.end(Ending::Failed, None));
+        assert!(before.iter().all(|it| it.ending == Some(Ending::Finished)));
+        let after = timeline.tasks();
+        assert_eq!(after.len(), 600);
+        assert!(after.iter().all(|it| it.ending == Some(Ending::Failed)));
+    }
 }

@@ -5,6 +5,7 @@ use crate::support::{Folder, pool, process_of};
 use concurrent_futures::ProcessPoolExecutor;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn builder() -> concurrent_futures::ProcessPoolBuilder {
     ProcessPoolExecutor::builder().max_workers(2)
@@ -182,5 +183,52 @@ fn a_worker_knows_how_its_program_was_called() {
         let program = |()| std::env::current_exe().unwrap();
         let found: PathBuf = pool(1).submit(program, ()).result().unwrap();
         assert_eq!(found, std::env::current_exe().unwrap());
+    });
+}
+
+#[test]
+fn a_signal_that_a_task_waits_for_is_its_own() {
+    // As programs do that have a thread for their signals.
+    let waits = |()| {
+        // SAFETY: it is a plain array of bits.
+        let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+        let mut found = 0;
+        // SAFETY: it writes to a set that is there.
+        unsafe { libc::sigaddset(&raw mut set, libc::SIGUSR1) };
+        // SAFETY: it reads a set that is there.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+        // SAFETY: it takes plain numbers.
+        unsafe { libc::kill(std::process::id().cast_signed(), libc::SIGUSR1) };
+        // SAFETY: it reads a set that is there, and writes to a number.
+        unsafe { libc::sigwait(&raw const set, &raw mut found) };
+        found
+    };
+    within(move || {
+        assert_eq!(pool(1).submit(waits, ()).result().unwrap(), libc::SIGUSR1);
+        let captures = builder().capture_output(1000).build().unwrap();
+        assert_eq!(captures.submit(waits, ()).result().unwrap(), libc::SIGUSR1);
+    });
+}
+
+#[test]
+fn what_is_printed_to_a_closed_standard_output_is_in_no_result() {
+    within(|| {
+        let executor = pool(1);
+        // SAFETY: it takes a plain number.
+        executor.submit(|()| unsafe { libc::close(1) }, ()).result().unwrap();
+        let large = |()| vec![7_u8; 100_000];
+        // Its memory has been made, and is known to this process.
+        for _ in 0..2 {
+            executor.submit(large, ()).result().unwrap();
+        }
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let first = executor.submit(|()| (), ());
+        // Until everything is over, the thread that would take the result out of that memory is busy.
+        first.add_done_callback(move |_| _ = receiver.recv_timeout(Duration::from_millis(300)));
+        let future = executor.submit(large, ());
+        let prints = executor.submit(|()| println!("{}", "x".repeat(1000)), ());
+        assert!(future.result().unwrap() == [7; 100_000]);
+        prints.result().unwrap();
+        drop(sender);
     });
 }

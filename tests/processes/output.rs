@@ -442,6 +442,41 @@ fn a_task_that_closes_its_descriptors_can_go_on_writing() {
 }
 
 #[test]
+fn a_thread_that_keeps_standard_output_locked_holds_up_neither_outcomes_nor_the_end() {
+    let locks = |()| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut output = std::io::stdout().lock();
+            writeln!(output, "locked").unwrap();
+            sender.send(()).unwrap();
+            pause_for_ever();
+        });
+        receiver.recv().unwrap();
+    };
+    within(move || {
+        let executor = pool();
+        let future = executor.submit(locks, ());
+        assert_eq!(texts_of(&future), texts("locked\n", ""));
+        let next = executor.submit(|()| eprintln!("next"), ());
+        assert_eq!(texts_of(&next), texts("", "next\n"));
+        executor.shutdown(true, false);
+    });
+}
+
+#[test]
+fn a_line_that_has_not_ended_is_written_though_other_threads_are_there() {
+    within(|| {
+        let executor = pool();
+        let stays = |()| drop(std::thread::spawn(|| pause_for_ever()));
+        executor.submit(stays, ()).result().unwrap();
+        for n in 0..100 {
+            let future = executor.submit(|n: u32| print!("{n}"), n);
+            assert_eq!(texts_of(&future), texts(&n.to_string(), ""));
+        }
+    });
+}
+
+#[test]
 fn a_kill_neither_loses_nor_doubles_what_was_written() {
     within(|| {
         let executor = pool();

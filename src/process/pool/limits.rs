@@ -62,7 +62,8 @@ impl Pool {
     pub(crate) fn watch_end(&self, job: &Job) -> Option<Alarm> {
         let at = job.timeout().and_then(deadline_after)?;
         let (pool, task) = (self.this.clone(), job.task().clone());
-        let alarm = self.timer.set(at, move || {
+        let has_output = self.settings.output.is_some();
+        let end = move || {
             let pool = pool.upgrade();
             if let Some(pool) = &pool {
                 pool.report_so_far(&task);
@@ -71,6 +72,11 @@ impl Pool {
             if let Some(pool) = pool {
                 pool.stop(&task);
             }
+        };
+        let alarm = self.timer.set(at, move || match has_output {
+            // To read what may be long would make other tasks late.
+            true => apart("timed out", end),
+            false => end(),
         });
         alarm.ok()
     }

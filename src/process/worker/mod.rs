@@ -477,7 +477,7 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
         return Err(io::Error::other("the parent is gone"));
     }
     let link = Arc::clone(link);
-    crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), move || {
+    let watch = move || {
         /// Also if the wait panics: nothing else would end this process with its parent.
         struct End;
         impl Drop for End {
@@ -491,6 +491,9 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
             // A task has closed what this waits for. Its outcome may still come to the parent.
             sys::link::wait_for_end_of(parent);
         }
+    };
+    child::without_signals(|| {
+        crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), watch)
     })?;
     Ok(())
 }
