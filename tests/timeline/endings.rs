@@ -47,7 +47,16 @@ pub(crate) fn on_processes(timeline: &Timeline) -> Vec<(&'static str, Ending)> {
     assert!(named("far panics").spawn(panics).result().is_err());
     let limit = Duration::from_millis(1);
     let hangs = executor.with(TaskOptions::new().label("hangs").timeout(limit));
-    assert!(hangs.spawn(|| -> u32 { loop {} }).result().is_err());
+    assert!(
+        hangs
+            .spawn(|| -> u32 {
+                loop {
+                    std::thread::yield_now()
+                }
+            })
+            .result()
+            .is_err()
+    );
     assert!(named("crashes").spawn(|| -> u32 { std::process::abort() }).result().is_err());
     let again = |()| {
         if concurrent_futures::attempt() == 1 {

@@ -28,7 +28,7 @@ fn many(workers: usize, tasks: usize) -> Timeline {
     let barrier = std::sync::Arc::new(std::sync::Barrier::new(workers));
     let meet = move |n: usize| {
         if n < workers {
-            drop(barrier.wait())
+            _ = barrier.wait();
         }
     };
     executor.submit_all(meet, 0..tasks).into_iter().for_each(|it| it.result().unwrap());

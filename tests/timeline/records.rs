@@ -64,7 +64,7 @@ fn there_is_a_lane_for_each_worker_and_no_more() {
     let timeline = Timeline::new();
     let near = threads(&timeline, 3);
     let barrier = std::sync::Arc::new(std::sync::Barrier::new(3));
-    let meet = move |()| drop(barrier.wait());
+    let meet = move |()| _ = barrier.wait();
     near.submit_all(meet, [(); 3]).into_iter().for_each(|it| it.result().unwrap());
     let far = ProcessPoolExecutor::builder().max_workers(2).timeline(&timeline);
     let far = far.max_tasks_per_child(1).build().unwrap();
@@ -130,9 +130,9 @@ fn the_oldest_are_dropped_and_counted() {
 fn nothing_is_missing_when_it_is_looked_at_while_it_is_written() {
     let timeline = Timeline::new();
     let executor = threads(&timeline, 2);
-    let mut futures = executor.submit_all(|n| n, 0..4000).into_iter();
+    let futures = executor.submit_all(|n| n, 0..4000);
     let mut done = 0;
-    while let Some(future) = futures.next() {
+    for future in futures {
         future.result().unwrap();
         done += 1;
         if done % 400 == 0 {
