@@ -129,6 +129,32 @@
 #![cfg_attr(concurrent_futures_loom, allow(dead_code, unused_imports))]
 
 mod any_executor;
+/// The programs in the documents, which are compiled and run with the examples of the crate's documentation.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/guide/src/begin.md")]
+    mod begin {}
+    #[doc = include_str!("../docs/guide/src/coming_from_python.md")]
+    mod coming_from_python {}
+    #[doc = include_str!("../docs/guide/src/choosing_a_pool.md")]
+    mod choosing_a_pool {}
+    #[doc = include_str!("../docs/guide/src/errors_and_retries.md")]
+    mod errors_and_retries {}
+    #[doc = include_str!("../docs/guide/src/stopping.md")]
+    mod stopping {}
+    #[doc = include_str!("../docs/guide/src/large_data.md")]
+    mod large_data {}
+    #[doc = include_str!("../docs/guide/src/async.md")]
+    mod inside_async_programs {}
+    #[doc = include_str!("../docs/guide/src/testing.md")]
+    mod testing {}
+    #[doc = include_str!("../docs/guide/src/watching.md")]
+    mod watching {}
+    #[doc = include_str!("../docs/guide/src/how_it_works.md")]
+    mod how_it_works {}
+}
 mod error;
 /// What the fuzzer (`fuzz/`) calls: no part of the crate in any other build.
 #[cfg(all(fuzzing, target_os = "linux"))]
