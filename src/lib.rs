@@ -47,6 +47,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The guide in `docs/guide` tells it chapter by chapter; `cargo run --example primes` is a place to begin.
+//!
 //! # What to use
 //!
 //! | you want to | use |
@@ -61,6 +63,8 @@
 //! | go on with a result on the pool | [`then`](ThreadPoolHandle::then) |
 //! | await a result in asynchronous code | `.await` on the [`Future`], under any runtime |
 //! | survive crashes, and kill what does not stop | [`ProcessPoolExecutor`], [`WorkerDeath`] |
+//! | bear processes that leak, or die again and again | [`memory_limit`](ProcessPoolBuilder::memory_limit), [`max_tasks_per_child`](ProcessPoolBuilder::max_tasks_per_child), [`OnWorkerDeath`] |
+//! | have the processes started before the first task | [`start_all`](ProcessPoolBuilder::start_all) |
 //! | let the program's user choose | [`AnyExecutor`] |
 //! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout), a [limit on waiting](TaskOptions::begin_within) |
 //! | try again | [`retrying`](ThreadPoolHandle::retrying) |
@@ -68,6 +72,7 @@
 //! | use a connection or buffer per worker | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
 //! | know which task an error is about | a [label](TaskOptions::label) |
 //! | have some tasks begin before others | [`priority`](TaskOptions::priority) with [`Order::Priority`] |
+//! | call something short, and wait for it, again and again | [`caller_helps`](ThreadPoolBuilder::caller_helps) |
 //! | block in a task for something that is no future | [`block_in_place`] |
 //! | carry a context to tasks (a trace's span) | [`context`](ThreadPoolBuilder::context) |
 //! | have more workers, or fewer, later on | [`resize`](ThreadPoolHandle::resize) |
