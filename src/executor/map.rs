@@ -253,6 +253,8 @@ pub struct Map<I: Iterator, R> {
     buffered: usize,
     sizes: Sizes,
     deadline: Option<Deadline>,
+    /// Something has been handed out, or has arrived, since the input was last looked at.
+    has_room: bool,
     is_closed: bool,
     /// Nothing more is submitted: the executor has refused a chunk.
     is_refused: bool,
@@ -262,6 +264,7 @@ struct Sizes {
     chunk: usize,
     is_measured: bool,
     max_items: usize,
+    is_bounded_by_items: bool,
     max_chunks: usize,
     workers: usize,
 }
@@ -363,12 +366,13 @@ impl<I: Iterator, R> Map<I, R> {
     ) -> Self {
         let deadline = options.timeout.map(|limit| Deadline { at: deadline_after(limit), limit });
         let max_items = options.buffersize.map_or(usize::MAX, NonZeroUsize::get);
-        let bounded_by_items = options.buffersize.is_some() || options.eager;
+        let is_bounded_by_items = options.buffersize.is_some() || options.eager;
         let sizes = Sizes {
             chunk: options.chunksize.map_or(1, NonZeroUsize::get).min(max_items),
             is_measured: options.chunksize.is_none(),
             max_items: if options.eager { usize::MAX } else { max_items },
-            max_chunks: if bounded_by_items { usize::MAX } else { CHUNKS_PER_WORKER * workers },
+            is_bounded_by_items,
+            max_chunks: if is_bounded_by_items { usize::MAX } else { CHUNKS_PER_WORKER * workers },
             workers,
         };
         let mut map = Map {
@@ -386,6 +390,7 @@ impl<I: Iterator, R> Map<I, R> {
             buffered: 0,
             sizes,
             deadline,
+            has_room: false,
             is_closed: false,
             is_refused: false,
         };
@@ -408,6 +413,7 @@ impl<I: Iterator, R> Map<I, R> {
     /// ```
     pub fn close(&mut self) {
         self.is_closed = true;
+        self.has_room = false;
         self.buffered = 0;
         // What is on its way first, for a result that is ready may panic when it is dropped.
         self.in_flight.abort();
@@ -416,6 +422,7 @@ impl<I: Iterator, R> Map<I, R> {
 
     /// Submits chunks as long as there is room.
     fn refill(&mut self) {
+        self.has_room = false;
         while !self.is_refused && self.in_flight.len() < self.sizes.max_chunks {
             let room = self.sizes.max_items - self.buffered;
             let chunk = self.sizes.next(self.items.size_hint());
@@ -443,7 +450,9 @@ impl<I: Iterator, R> Map<I, R> {
             Some(at) => at.saturating_duration_since(Instant::now()),
             None => Duration::MAX,
         });
-        match self.in_flight.pop(remaining)? {
+        let popped = self.in_flight.pop(remaining)?;
+        self.has_room = true;
+        match popped {
             Popped::Chunk(items, Ok(chunk)) => {
                 let len = items.len();
                 self.measure(len, chunk.elapsed);
@@ -488,20 +497,24 @@ impl<I: Iterator, R> Map<I, R> {
 impl<I: Iterator, R> Iterator for Map<I, R> {
     type Item = Result<R, TaskError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_closed {
-            return None;
-        }
         // What was handed out before makes room now, and not while it was in the caller's hands: so
         // the bound also holds for whoever counts from outside.
-        self.refill();
+        if self.has_room {
+            self.refill();
+        }
         loop {
             if let Some(result) = self.ready.next() {
                 let item = self.next_item;
-                self.buffered -= 1;
                 self.next_item += 1;
+                self.buffered -= 1;
+                self.has_room |= self.sizes.is_bounded_by_items;
                 let together = self.failed_together;
                 return Some(result.map_err(|error| error.of_item(item, together)));
+            }
+            if self.is_closed {
+                return None;
             }
             if let Err(error) = self.receive()? {
                 return Some(Err(error));
