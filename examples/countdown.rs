@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
-const FAR: u64 = 200_000_000;
+const FAR: u64 = 100_000_000;
 const ROUNDS: usize = 5;
 
 /// Waits after each step, and tells how many there were.

@@ -1,8 +1,9 @@
 //! The prime factors of 10,000 random numbers, in ten batches: one after the other, and on a pool of
 //! processes.
 //!
-//! In batches, because a number takes only some microseconds. Two processors cannot quite halve the
-//! time: the parent, which needs one of them too, makes 10,000 lists of what comes back.
+//! In batches, because a number takes only some microseconds. A batch gives back one list, and not
+//! one for each number: to make 10,000 lists once more would take the parent a twentieth of the
+//! time, and it needs one of the processors for that.
 //!
 //! ```text
 //! cargo run --release --example prime_factors
@@ -19,9 +20,8 @@ const NUMBERS: usize = 10_000;
 const BATCHES: usize = 10;
 const ROUNDS: usize = 15;
 
-/// The prime factors of `n` by trial division, each as often as it divides `n`.
-fn prime_factors(mut n: u64) -> Vec<u64> {
-    let mut factors = Vec::new();
+/// Adds the prime factors of `n`, found by trial division, each as often as it divides `n`.
+fn add_prime_factors(mut n: u64, factors: &mut Vec<u64>) {
     let mut divisor = 2;
     while divisor * divisor <= n {
         while n % divisor == 0 {
@@ -33,26 +33,37 @@ fn prime_factors(mut n: u64) -> Vec<u64> {
     if n > 1 {
         factors.push(n);
     }
+}
+
+/// The factors of the first number, then those of the second, and so on.
+fn factors_of_batch(numbers: Vec<u64>) -> Vec<u64> {
+    let mut factors = Vec::new();
+    numbers.into_iter().for_each(|n| add_prime_factors(n, &mut factors));
     factors
 }
 
-fn factors_of_batch(numbers: Vec<u64>) -> Vec<Vec<u64>> {
-    numbers.into_iter().map(prime_factors).collect()
-}
-
 fn one_after_the_other(batches: &[Vec<u64>]) -> Vec<Vec<u64>> {
-    batches.iter().cloned().flat_map(factors_of_batch).collect()
+    batches.iter().cloned().map(factors_of_batch).collect()
 }
 
 fn on_processes(
     executor: &ProcessPoolExecutor,
     batches: &[Vec<u64>],
 ) -> Result<Vec<Vec<u64>>, TaskError> {
-    let mut all = Vec::new();
-    for future in executor.submit_all(factors_of_batch, batches.iter().cloned()) {
-        all.extend(future.result()?);
+    let futures = executor.submit_all(factors_of_batch, batches.iter().cloned());
+    futures.into_iter().map(|future| future.result()).collect()
+}
+
+/// The factors that multiply to `n`, taken from the front of those of all numbers.
+fn take_factors(n: u64, factors: &mut impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut own = Vec::new();
+    for factor in factors {
+        own.push(factor);
+        if own.iter().product::<u64>() == n {
+            break;
+        }
     }
-    Ok(all)
+    own
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -74,13 +85,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         speed_ups.push(time_alone / time_together);
     }
 
-    for (number, factors) in numbers.iter().zip(&factors) {
-        assert_eq!(factors.iter().product::<u64>(), *number);
+    let mut factors = factors.into_iter().flatten();
+    for (index, number) in numbers.iter().enumerate() {
+        let own = take_factors(*number, &mut factors);
+        assert_eq!(own.iter().product::<u64>(), *number);
+        if index < 3 {
+            let own: Vec<_> = own.iter().map(u64::to_string).collect();
+            println!("{number:8} = {}", own.join(" · "));
+        }
     }
-    for (number, factors) in numbers.iter().zip(&factors).take(3) {
-        let factors: Vec<_> = factors.iter().map(u64::to_string).collect();
-        println!("{number:8} = {}", factors.join(" · "));
-    }
+    assert_eq!(factors.next(), None);
     println!("… and all the others, whose factors multiply back\n");
 
     let (alone, together, speed_ups) = (sorted(alone), sorted(together), sorted(speed_ups));
