@@ -47,6 +47,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The guide in `docs/guide` tells it chapter by chapter; `cargo run --example primes` is a place to begin.
+//!
 //! # What to use
 //!
 //! | you want to | use |
@@ -61,6 +63,8 @@
 //! | go on with a result on the pool | [`then`](ThreadPoolHandle::then) |
 //! | await a result in asynchronous code | `.await` on the [`Future`], under any runtime |
 //! | survive crashes, and kill what does not stop | [`ProcessPoolExecutor`], [`WorkerDeath`] |
+//! | bear processes that leak, or die again and again | [`memory_limit`](ProcessPoolBuilder::memory_limit), [`max_tasks_per_child`](ProcessPoolBuilder::max_tasks_per_child), [`OnWorkerDeath`] |
+//! | have the processes started before the first task | [`start_all`](ProcessPoolBuilder::start_all) |
 //! | let the program's user choose | [`AnyExecutor`] |
 //! | stop tasks | [`cancel`](Future::cancel), [`abort`](Future::abort), [`Group`], [`CancelOnDrop`], a [timeout](TaskOptions::timeout), a [limit on waiting](TaskOptions::begin_within) |
 //! | try again | [`retrying`](ThreadPoolHandle::retrying) |
@@ -68,6 +72,7 @@
 //! | use a connection or buffer per worker | [`initializer`](ThreadPoolBuilder::initializer) and [`submit_with_state`](ThreadPoolHandle::submit_with_state) |
 //! | know which task an error is about | a [label](TaskOptions::label) |
 //! | have some tasks begin before others | [`priority`](TaskOptions::priority) with [`Order::Priority`] |
+//! | call something short, and wait for it, again and again | [`caller_helps`](ThreadPoolBuilder::caller_helps) |
 //! | block in a task for something that is no future | [`block_in_place`] |
 //! | carry a context to tasks (a trace's span) | [`context`](ThreadPoolBuilder::context) |
 //! | have more workers, or fewer, later on | [`resize`](ThreadPoolHandle::resize) |
@@ -140,6 +145,32 @@
 #![cfg_attr(concurrent_futures_loom, allow(dead_code, unused_imports))]
 
 mod any_executor;
+/// The programs in the documents, which are compiled and run with the examples of the crate's documentation.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/guide/src/begin.md")]
+    mod begin {}
+    #[doc = include_str!("../docs/guide/src/coming_from_python.md")]
+    mod coming_from_python {}
+    #[doc = include_str!("../docs/guide/src/choosing_a_pool.md")]
+    mod choosing_a_pool {}
+    #[doc = include_str!("../docs/guide/src/errors_and_retries.md")]
+    mod errors_and_retries {}
+    #[doc = include_str!("../docs/guide/src/stopping.md")]
+    mod stopping {}
+    #[doc = include_str!("../docs/guide/src/large_data.md")]
+    mod large_data {}
+    #[doc = include_str!("../docs/guide/src/async.md")]
+    mod inside_async_programs {}
+    #[doc = include_str!("../docs/guide/src/testing.md")]
+    mod testing {}
+    #[doc = include_str!("../docs/guide/src/watching.md")]
+    mod watching {}
+    #[doc = include_str!("../docs/guide/src/how_it_works.md")]
+    mod how_it_works {}
+}
 mod error;
 /// What the fuzzer (`fuzz/`) calls: no part of the crate in any other build.
 #[cfg(all(fuzzing, target_os = "linux"))]

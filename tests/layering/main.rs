@@ -1,6 +1,5 @@
 //! The rules of the house, checked in the source text: imports point downwards, primitives and
-//! `unsafe` stay where they belong, and are argued, files stay small, and documents name tests that are
-//! there.
+//! `unsafe` stay where they belong, and are argued, files stay small, and documents name what is there.
 //!
 //! Every rule is a function from the text of the files to its violations. Each has two tests: that
 //! it finds a violation in a small text made for it, and that there is none in `src`.
@@ -10,7 +9,10 @@ mod reading;
 mod rules;
 mod source;
 
-use documents::{crate_folder, functions_of, names_of_no_function};
+use documents::{
+    Page, broken_links, chapters_without_an_entry, crate_folder, examples_without_a_row,
+    functions_of, names_of_no_function, pages, paths_to_nothing, programs_that_nobody_compiles,
+};
 use reading::{is_name, paths, tokens, without_comments_and_strings};
 use rules::{
     MOST_LINES, imports_that_point_up, imports_that_point_up_in_process, long_files,
@@ -91,6 +93,27 @@ fn tests_that_documents_name_are_there() {
         let gone = names_of_no_function(&text, &functions);
         assert!(gone.is_empty(), "{document} names what is not there: {gone:?}");
     }
+}
+
+#[test]
+fn links_and_paths_in_documents_lead_somewhere() {
+    for page in pages() {
+        let gone = [broken_links(&page), paths_to_nothing(&page)].concat();
+        assert!(gone.is_empty(), "{} points to what is not there: {gone:?}", page.path.display());
+    }
+}
+
+#[test]
+fn programs_in_documents_are_compiled() {
+    let lib = std::fs::read_to_string(crate_folder().join("src/lib.rs")).unwrap();
+    assert_none(&programs_that_nobody_compiles(&pages(), &lib));
+}
+
+#[test]
+fn all_chapters_and_examples_are_listed() {
+    let readme = std::fs::read_to_string(crate_folder().join("README.md")).unwrap();
+    assert_none(&chapters_without_an_entry(&pages()));
+    assert_none(&examples_without_a_row(&readme));
 }
 
 // ---- the rules can fail ---------------------------------------------------------------------
@@ -244,6 +267,43 @@ fn a_document_that_names_a_test_which_is_not_there_is_found() {
     assert_eq!(count("| `a::a_test_that_is_there` | and `a_test_that_is_there`"), 0);
     assert_eq!(count("| `a::a_test_that_is_gone` | and `a_test_that_was_there`"), 2);
     assert_eq!(count("`Future::cancel`, `cargo test a_test_that_is_gone`, a_test_that_is_gone"), 0);
+}
+
+fn page(text: &str) -> Page {
+    Page { path: "docs/testing.md".into(), text: text.to_owned() }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let count = |text| broken_links(&page(text)).len();
+    assert_eq!(count("[a](parity.md), [b](../src/lib.rs) and [c](https://nowhere.example)"), 0);
+    assert_eq!(count("[a](gone.md), [b](../src/gone.rs)\n\n[c]: gone/too.md"), 3);
+    assert_eq!(count("`[a](gone.md)`\n```text\n[b](gone.md)\n```\n"), 0, "code");
+    assert_eq!(count("# One `heading`, two\n[a](#one-heading-two) [b](#three)"), 1);
+    assert_eq!(count("[a](parity.md#cpythons-tests) [b](parity.md#nobodys-tests)"), 1);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_found() {
+    let count = |text| paths_to_nothing(&page(text)).len();
+    assert_eq!(count("`src/lib.rs`, `docs/`, `tests/parity_*` and `lib.rs`"), 0);
+    assert_eq!(count("`src/gone.rs` and `docs/gone/`"), 2);
+}
+
+#[test]
+fn a_program_that_nobody_compiles_is_found() {
+    let count = |text, lib| programs_that_nobody_compiles(&[page(text)], lib).len();
+    assert_eq!(count("```rust\nlet a = 1;\n```", "include_str!(\"../docs/testing.md\")"), 0);
+    assert_eq!(count("```rust\nlet a = 1;\n```", "include_str!(\"../docs/parity.md\")"), 1);
+    assert_eq!(count("```text\nlet a = 1;\n```", ""), 0);
+}
+
+#[test]
+fn a_chapter_and_an_example_that_are_not_listed_are_found() {
+    let mut pages = pages();
+    pages.push(Page { path: "docs/guide/src/new.md".into(), text: String::new() });
+    assert_eq!(chapters_without_an_entry(&pages), ["new.md"]);
+    assert!(examples_without_a_row("nothing").contains(&"primes.rs".to_owned()));
 }
 
 #[test]
