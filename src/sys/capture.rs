@@ -379,7 +379,7 @@ fn flush() {
     /// As long as nobody else writes, nobody locks for longer.
     const LIMIT: Duration = Duration::from_millis(200);
     // Two names of a folder are not those of threads.
-    let threads = rustix::fs::stat("/proc/self/task").map(|it| it.st_nlink as u64 - 2);
+    let threads = rustix::fs::stat("/proc/self/task").map(|it| it.st_nlink - 2);
     let own = OWN - u64::from(FLUSHER.get().is_none());
     match threads.is_ok_and(|count| count <= own) {
         true => flush_here(),

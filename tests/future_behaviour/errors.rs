@@ -213,7 +213,7 @@ fn the_sources_of_a_broken_executor_lead_to_its_cause() {
 #[test]
 fn an_error_of_a_map_says_which_item_it_is_about() {
     within(|| {
-        let divide = |n: u32| if n == 0 { panic!("nothing") } else { 12 / n };
+        let divide = |n: u32| 12_u32.checked_div(n).expect("a divisor");
         for unordered in [false, true] {
             let options = MapOptions::new();
             let options = if unordered { options.unordered() } else { options };
