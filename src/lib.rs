@@ -81,7 +81,8 @@
 //! | see what the workers did | [`Timeline`], as a [picture](Timeline::save_svg) or a [trace](Timeline::save_trace); spans of `tracing` (feature `tracing`) |
 //! | find what a task in a process printed, and what it needed | [`output`](Future::output), [`usage`](Future::usage) |
 //! | hear of failures that nobody looked at | [`on_unobserved_failure`](ThreadPoolBuilder::on_unobserved_failure) |
-//! | write an executor, or a test | [`Promise`], the [`Executor`] trait |
+//! | end a future yourself, in a test for instance | [`Promise`] |
+//! | write code for any executor | the [`Executor`] trait |
 //!
 //! # For those who come from Python
 //!
@@ -121,7 +122,8 @@
 //!
 //! # What can be relied on
 //!
-//! - Every future ends: with a value, a failure, or cancelled, whatever becomes of its executor.
+//! - Every future ends when its task returns, is cancelled or times out, or is lost with its worker or
+//!   executor.
 //! - Tasks may submit tasks and wait for them, to any depth, on a single worker. (Tasks that wait for
 //!   each other in a circle, or one that waits for itself, wait for ever, as they would anywhere.)
 //! - A cancelled future is done for everyone at once; its closure and argument are dropped at once,

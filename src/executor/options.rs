@@ -39,7 +39,7 @@ impl TaskOptions {
         TaskOptions::default()
     }
 
-    /// A name for errors, `Debug` and [`current_label`](crate::current_label).
+    /// A name for errors, `Debug`, timelines, the monitor, spans, and [`current_label`](crate::current_label).
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
@@ -64,8 +64,8 @@ impl TaskOptions {
     /// ended together with its process after a [grace time](crate::ProcessPoolBuilder::grace).
     ///
     /// In a `map` a chunk is one task: the limit is on the whole chunk, and if it is exceeded, all
-    /// items of the chunk fail, those that had been computed too. Give
-    /// [`chunksize(1)`](crate::MapOptions::chunksize) for a limit on each item.
+    /// items of the chunk fail, those that had been computed too. Give a
+    /// [`chunksize`](crate::MapOptions::chunksize) of one for a limit on each item.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -24,9 +24,9 @@ pub struct Stats {
     pub queued: usize,
     /// Tasks that have begun and not returned, also if their future has timed out.
     pub running: usize,
-    /// Tasks that gave a value.
+    /// Tasks that returned, an `Err` too.
     pub finished: usize,
-    /// Tasks that panicked, timed out, or were taken and could not be run.
+    /// Tasks that panicked, timed out, were lost with their worker, or were taken and could not be run.
     pub failed: usize,
     /// Tasks that were cancelled.
     pub cancelled: usize,

@@ -52,7 +52,7 @@ const ONLY_HANDLE: u32 = 0;
 ///
 /// All that the task did happens before whatever follows a call that found it done.
 ///
-/// The name is also that of the standard library's trait, which every Rust program has in scope:
+/// The name is also that of the standard library's trait, which programs of edition 2024 have in scope:
 /// where the compiler expects a type and finds that trait, or the other way round, an import of
 /// `concurrent_futures::Future`, or a path, is what is missing.
 ///

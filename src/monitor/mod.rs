@@ -32,7 +32,7 @@ const FRAME: Duration = Duration::from_millis(125);
 /// that some times a second, from [`stats`](crate::ThreadPoolHandle::stats) and from the executor's
 /// [`Timeline`](crate::Timeline). Without one of these, little can be said of a pool of threads but numbers.
 ///
-/// The view takes the whole terminal, until it ends or somebody types `q`; the work goes on. Then, and if the
+/// The view takes the whole terminal, until it ends or somebody types `q` or Esc; the work goes on. Then, and if the
 /// program panics, the terminal is as it was before. Ctrl-C interrupts the program as ever. What the program, or a worker process, prints
 /// meanwhile disturbs the picture: print it afterwards. The panic hook is not called meanwhile for panics in tasks,
 /// which are in their futures. Where standard output or input is no terminal, or another view has it, nothing is shown.

@@ -18,7 +18,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// [`Map`] for what happens when.
     ///
     /// Items travel in chunks, and a chunk is one task: if its worker dies, all of its items fail.
-    /// Give [`chunksize(1)`](MapOptions::chunksize) where that can happen.
+    /// Give a [`chunksize`](MapOptions::chunksize) of one where that can happen.
     ///
     /// # Examples
     ///

@@ -375,12 +375,13 @@ unsafe extern "C" {
 /// left behind keeps standard output locked, as some do that write a log: then that is left to it.
 fn flush() {
     /// The main thread, those that watch the parent and empty the pipes, and the one of [`Flusher`].
-    const OWN: u64 = 4;
+    const OWN: usize = 4;
     /// As long as nobody else writes, nobody locks for longer.
     const LIMIT: Duration = Duration::from_millis(200);
     // Two names of a folder are not those of threads.
-    let threads = rustix::fs::stat("/proc/self/task").map(|it| it.st_nlink - 2);
-    let own = OWN - u64::from(FLUSHER.get().is_none());
+    let threads =
+        rustix::fs::stat("/proc/self/task").map(|it| (it.st_nlink as usize).saturating_sub(2));
+    let own = OWN - usize::from(FLUSHER.get().is_none());
     match threads.is_ok_and(|count| count <= own) {
         true => flush_here(),
         false => FLUSHER.get_or_init(Flusher::new).flush(LIMIT),

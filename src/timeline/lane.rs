@@ -59,6 +59,7 @@ struct Work {
     /// How many records it has handed over.
     handed: usize,
     records: Vec<Record>,
+    #[cfg(feature = "monitor")]
     counts: [usize; Ending::ALL.len()],
     /// The latest of them that did not end well.
     #[cfg(feature = "monitor")]
@@ -99,6 +100,7 @@ impl Lane {
                 last_end: 0,
                 handed: 0,
                 records: Vec::new(),
+                #[cfg(feature = "monitor")]
                 counts: [0; Ending::ALL.len()],
                 #[cfg(feature = "monitor")]
                 failures: Default::default(),
@@ -114,6 +116,7 @@ impl Lane {
     /// A process is the worker from now on.
     pub(super) fn begin_process(&self, process_id: u32, now: u64) {
         let mut work = self.work.lock();
+        work.is_taken = true;
         work.process_id = process_id;
         work.last_end = now;
     }
@@ -137,16 +140,13 @@ impl Lane {
     ) {
         let mut work = self.work.lock();
         let open = work.take(record.number);
-        let begun = open.map_or(NEVER, |it| work.begun(&it));
+        // Another task of this lane may have ended since it was looked at the clock.
+        let begun = open.map_or(NEVER, |it| work.begun(&it).min(record.ended));
         let (begun, ended) = told.unwrap_or((begun, record.ended));
         let record = Record { begun, ended, process_id: work.process_id, ..record };
-        work.counts[record.ending as usize] += 1;
         work.last_end = work.last_end.max(record.ended);
         #[cfg(feature = "monitor")]
-        if matches!(record.ending, Ending::Failed | Ending::TimedOut | Ending::Lost) {
-            work.failures.truncate(FAILURES - 1);
-            work.failures.push_front(record.clone());
-        }
+        work.count(&record);
         work.records.push(record);
         if work.records.len() >= CHUNK {
             let records = std::mem::replace(&mut work.records, Vec::with_capacity(CHUNK));
@@ -159,9 +159,17 @@ impl Lane {
     /// handed over.
     pub(super) fn amend(&self, number: u64, before: Ending, ending: Ending) -> bool {
         let mut work = self.work.lock();
-        work.counts[before as usize] -= 1;
-        work.counts[ending as usize] += 1;
+        #[cfg(feature = "monitor")]
+        work.recount(number, before, ending);
+        #[cfg(not(feature = "monitor"))]
+        let _ = before;
         amend(&mut work.records, number, ending)
+    }
+
+    /// The process is gone; perhaps another one is here already.
+    pub(crate) fn end_process(&self, process_id: u32) {
+        let mut work = self.work.lock();
+        work.is_taken &= work.process_id != process_id;
     }
 
     /// It has no worker any more.
@@ -208,6 +216,26 @@ fn amend(records: &mut [Record], number: u64, ending: Ending) -> bool {
 }
 
 impl Work {
+    #[cfg(feature = "monitor")]
+    fn count(&mut self, record: &Record) {
+        self.counts[record.ending as usize] += 1;
+        if record.ending.is_failure() {
+            self.failures.truncate(FAILURES - 1);
+            self.failures.push_front(record.clone());
+        }
+    }
+
+    /// A task that was counted has ended in another way.
+    #[cfg(feature = "monitor")]
+    fn recount(&mut self, number: u64, before: Ending, ending: Ending) {
+        self.counts[before as usize] -= 1;
+        self.failures.retain(|it| it.number != number);
+        match self.records.iter().rfind(|it| it.number == number) {
+            Some(record) => self.count(&Record { ending, ..record.clone() }),
+            None => self.counts[ending as usize] += 1,
+        }
+    }
+
     fn take(&mut self, number: u64) -> Option<Open> {
         let is_it = |it: &Open| it.number == number;
         // The innermost ends first, and so does the one that was sent first.

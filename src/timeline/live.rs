@@ -72,3 +72,36 @@ impl Timeline {
         (told.collect(), failures)
     }
 }
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use super::*;
+    use crate::timeline::{Entry, Name};
+
+    #[test]
+    fn a_process_that_is_gone_is_no_worker_and_one_that_replaces_it_is() {
+        let timeline = Timeline::new();
+        let workers = || timeline.at_work("p").iter().map(|it| it.process_id).collect::<Vec<_>>();
+        let lane = timeline.lane_of_process("p", 0, 11);
+        lane.end_process(11);
+        assert_eq!(workers(), []);
+        let _next = timeline.lane_of_process("p", 0, 12);
+        // Told late.
+        lane.end_process(11);
+        assert_eq!(workers(), [Some(12)]);
+    }
+
+    #[test]
+    fn a_task_that_turns_out_to_have_failed_is_among_the_failures() {
+        let timeline = Timeline::new();
+        let lane = timeline.lane_of_process("p", 0, 11);
+        let entry = Entry::new(&timeline, Name::Label("page 7".into()));
+        entry.sent_to(&lane);
+        entry.end(Ending::Finished, None);
+        entry.end(Ending::Failed, None);
+        let (counts, failures) = timeline.failures("p");
+        assert_eq!(counts, [(Ending::Failed, 1)]);
+        assert_eq!(failures.len(), 1);
+        assert_eq!((&*failures[0].label, failures[0].ending), ("page 7", Ending::Failed));
+    }
+}

@@ -395,6 +395,9 @@ impl Pool {
                 entry.retry(None);
             }
         }
+        if let Some(lane) = &line.lane {
+            lane.end_process(line.process_id());
+        }
         fault!(DeathBooked);
         self.act_upon(state, Cause::Death { death, was_up });
     }
