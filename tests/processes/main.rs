@@ -21,3 +21,4 @@ mod retrying;
 mod silence;
 mod stopping;
 mod support;
+mod usage;
