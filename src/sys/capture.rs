@@ -24,9 +24,10 @@
 //! thread that has run the task, the numbers may now mean other files, which are not to be written to or cut.
 //! So it looks whose they are before it moves anything; if they are others', there is no output.
 
+use super::child;
+use super::descriptors::{keep_only, not_standard};
 use super::limits::{check_file_length, longest_file};
 use super::memory::{Key, key_of, nameless, path_of};
-use super::{child, not_standard};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, deadline_after, thread};
@@ -35,7 +36,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Standard output and standard error.
@@ -267,7 +268,8 @@ impl Recorder {
         /// So much at once shows that there is more to come.
         const MUCH: usize = 32 << 10;
         let [output, errors] = &self.streams;
-        keep_only([&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0]);
+        let kept = [&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0];
+        keep_only(&kept.map(AsFd::as_fd));
         *self.has_own.0.lock() = true;
         self.has_own.1.notify_all();
         let mut open: Vec<&Stream> = self.streams.iter().collect();
@@ -454,27 +456,6 @@ fn end_lines() {
     let output = unsafe { C_OUTPUT };
     // SAFETY: as in `flush`; the stream has its buffer from the C library.
     unsafe { libc::setvbuf(output, std::ptr::null_mut(), libc::_IOLBF, 0) };
-}
-
-/// Gives this thread descriptors of its own, and of those only these. Where the system cannot do that, they
-/// stay those of the process.
-fn keep_only(kept: [&OwnedFd; 4]) {
-    let close = |first: u32, last: Option<u32>| {
-        if let Some(last) = last.filter(|last| first <= *last) {
-            let flags = libc::CLOSE_RANGE_UNSHARE;
-            // SAFETY: it takes plain numbers, and closes nothing of any other thread's. This one uses only what
-            // is kept.
-            unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
-        }
-    };
-    let mut kept = kept.map(|it| it.as_raw_fd().cast_unsigned());
-    kept.sort_unstable();
-    let mut next = 0;
-    for number in kept {
-        close(next, number.checked_sub(1));
-        next = number + 1;
-    }
-    close(next, Some(u32::MAX));
 }
 
 fn pause() {

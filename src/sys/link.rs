@@ -4,7 +4,7 @@
 //! might share.
 
 use super::child::{self, Child};
-use super::not_standard;
+use super::descriptors::not_standard;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -73,6 +73,12 @@ impl Link {
     /// For the case that somebody has set the flag that this module does not rely on.
     fn wait_until(&self, what: PollFlags) -> io::Result<()> {
         restarting(|| poll(&mut [PollFd::new(&self.0, what)], None)).map(drop)
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -3,7 +3,8 @@
 //! A file can never shrink, so that whoever maps it can rely on its length. Once sealed, its bytes
 //! never change either, and can be had as a slice.
 
-use super::{limits, not_standard};
+use super::descriptors::not_standard;
+use super::limits;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};

@@ -3,8 +3,8 @@
 //! Every system gets the number of processors that this process may use. What a pool of processes
 //! stands on is there for Linux only: shared memory (`memory`, `buffer`), the channel between two
 //! processes and the waiting for it (`link`), their lives and ends (`child`), what they write
-//! (`capture`), what they may use and have used (`limits`), and where a function is found in another process of the same executable (`image`,
-//! `initializers`). Nothing here knows what a pool or a task is. In the unit tests, it can also
+//! (`capture`), what they may use and have used (`limits`), and where a function is found in another process
+//! of the same executable (`image`, `initializers`). Nothing here knows what a pool or a task is. In the unit tests, it can also
 //! fail on purpose (`faults`).
 
 #[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
@@ -51,6 +51,8 @@ pub(crate) mod child;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 mod clock;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
+mod descriptors;
+#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod image;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod initializers;
@@ -64,7 +66,8 @@ pub(crate) mod memory;
 #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) use {
     buffer::Buffer,
-    clock::shared_clock,
+    clock::{instant_of, shared_clock},
+    descriptors::keep_only,
     link::{Bell, Link, wait_for},
     memory::{Key, Mapping, MemoryFile, SealedMapping},
 };
@@ -77,14 +80,6 @@ pub(crate) fn interrupt() {
 }
 
 use crate::sync::global::{AtomicUsize, Ordering};
-
-/// The same file under a number that is nobody's standard input, output or error. Where one of those has been
-/// closed, the next file gets its number, and from then on all that is printed.
-#[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
-fn not_standard(file: std::os::fd::OwnedFd) -> rustix::io::Result<std::os::fd::OwnedFd> {
-    use std::os::fd::AsRawFd;
-    if file.as_raw_fd() > 2 { Ok(file) } else { rustix::io::fcntl_dupfd_cloexec(file, 3) }
-}
 
 /// What [`set_processors`] was told; zero is nothing.
 static SHARE: AtomicUsize = AtomicUsize::new(0);

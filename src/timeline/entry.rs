@@ -117,9 +117,10 @@ impl Entry {
         };
         // Another process says so, so nothing is believed but that they are times.
         let told = at.map(|(begun, duration)| {
-            let begun = self.timeline.since_origin(begun).clamp(self.submitted, now);
+            let begun = self.timeline.since_origin(begun);
             let duration = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-            (begun, begun.saturating_add(duration).min(now))
+            let ended = begun.saturating_add(duration);
+            (begun.clamp(self.submitted, now), ended.clamp(self.submitted, now))
         });
         self.timeline.keep(lane, record, told);
     }

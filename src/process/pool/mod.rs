@@ -481,8 +481,7 @@ impl Pool {
 
 /// When a call began and how long it took, as its worker says.
 fn span_of(begun: u64, duration: Duration) -> Option<Span> {
-    let ago = sys::shared_clock().saturating_sub(Duration::from_nanos(begun));
-    Some((Instant::now().checked_sub(ago)?, duration))
+    Some((sys::instant_of(Duration::from_nanos(begun))?, duration))
 }
 
 /// Comes again as long as there is something to mind. Without a timer it stays as long as the pool.

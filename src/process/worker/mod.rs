@@ -30,6 +30,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// What a worker's process ends with if it cannot go on.
@@ -80,7 +81,7 @@ impl Worker {
     fn new(Mark { parent, page }: Mark) -> io::Result<Worker> {
         let link = Arc::new(Link::of_standard_input()?);
         fault!(Linked);
-        watch(&link, parent)?;
+        let watched = watch(&link, parent)?;
         fault!(Watching);
         refusal!(PageOpening);
         fault!(PageOpening);
@@ -114,6 +115,8 @@ impl Worker {
         task::set_host(Some(Rc::<WorkerHost>::clone(&host)));
         let arguments = Arc::new(Opened::new(configure.parent));
         let recorder = configure.capture.map(|it| record(parent, it)).transpose()?;
+        // Before anything of the user's can close a descriptor.
+        watched.recv().map_err(io::Error::other)?;
         Ok(Worker {
             link,
             reader,
@@ -470,13 +473,15 @@ fn is_parent_gone(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-/// Ends this process, and all that its tasks have started, when the parent is gone.
-fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
+/// Ends this process, and all that its tasks have started, when the parent is gone. Says when that does not
+/// depend any more on which descriptors are open here.
+fn watch(link: &Arc<Link>, parent: u32) -> io::Result<Receiver<()>> {
     let descriptor = child::descriptor_of(parent).ok();
     if child::parent_id() != parent {
         return Err(io::Error::other("the parent is gone"));
     }
     let link = Arc::clone(link);
+    let (says, watched) = channel();
     let watch = move || {
         /// Also if the wait panics: nothing else would end this process with its parent.
         struct End;
@@ -487,15 +492,19 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<()> {
         }
         let _end = End;
         let descriptor = descriptor.as_ref().map(AsFd::as_fd);
+        let kept: Vec<_> = [link.as_fd()].into_iter().chain(descriptor).collect();
+        sys::keep_only(&kept);
+        let _ = says.send(());
         if !sys::link::wait_for_parent_end(Some(&link), descriptor) {
-            // A task has closed what this waits for. Its outcome may still come to the parent.
+            // They are not this thread's own, and a task has closed them. Its outcome may still come to the
+            // parent.
             sys::link::wait_for_end_of(parent);
         }
     };
     child::without_signals(|| {
         crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), watch)
     })?;
-    Ok(())
+    Ok(watched)
 }
 
 /// One call, as a task of this process, so that panics, labels and requests to stop are what they
