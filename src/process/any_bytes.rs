@@ -294,7 +294,7 @@ mod tests {
                 into.extend(&(item.len() as u64).to_le_bytes());
                 into.extend(&item);
             }
-            into.finish().unwrap()
+            into.finish().unwrap().into_vec()
         })
     }
 

@@ -87,7 +87,7 @@ impl JobOf<dyn Sink> {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
-            Outcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
+            Outcome::Panicked(panic) => error(TaskErrorKind::Panicked((*panic).into())),
             Outcome::Cancelled => error(TaskErrorKind::Cancelled),
             Outcome::NotTransferred(stage, cause) => {
                 error(TaskErrorKind::NotTransferred(TransferError::new(stage.into(), cause)))

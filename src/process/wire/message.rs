@@ -163,7 +163,7 @@ pub(crate) struct Usage {
 pub(crate) enum Outcome {
     /// The result is there.
     Value(Where),
-    Panicked(Panic),
+    Panicked(Box<Panic>),
     /// It heeded a request to stop.
     Cancelled,
     NotTransferred(Stage, String),

@@ -12,7 +12,7 @@ use crate::process::page::Page;
 use crate::process::page::loans::LOANS;
 use crate::process::page::outcomes::LONG;
 use crate::process::page::slots::Ticket;
-use crate::process::payload::{Arrived, Opened, Parcel, Place, Store, Where, Writer};
+use crate::process::payload::{Arrived, Bytes, Opened, Parcel, Place, Store, Where, Writer};
 use crate::process::shared;
 use crate::process::wire::code::{self, Fault};
 use crate::process::wire::frame::{FrameReader, Kind, header};
@@ -319,7 +319,7 @@ impl Worker {
         };
         let (result, parcel) = match result.finish() {
             Ok(bytes) => (bytes, None),
-            Err(parcel) => (Vec::new(), Some(parcel)),
+            Err(parcel) => (Bytes::new(), Some(parcel)),
         };
         let is_awaited = parcel.as_ref().is_some_and(Parcel::is_new);
         if let (Outcome::Value(place), Some(parcel)) = (&mut outcome, &parcel) {
@@ -569,7 +569,7 @@ fn run(label: Option<Arc<str>>, running: Running) -> (Outcome, Return, Writer) {
         Ok(Ok((how, result))) => return (Outcome::Value(Where::Here), how, result),
         Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Return::Succeeded),
         Err(error) if error.is_cancelled() => (Outcome::Cancelled, Return::Succeeded),
-        Err(error) => (Outcome::Panicked(Panic::of(&error)), Return::Failed),
+        Err(error) => (Outcome::Panicked(Box::new(Panic::of(&error))), Return::Failed),
     };
     (outcome, how, Writer::default())
 }
