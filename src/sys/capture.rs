@@ -23,6 +23,14 @@
 //! The recorder's thread has descriptors of its own, and goes on: or the task could not go on writing. To the
 //! thread that has run the task, the numbers may now mean other files, which are not to be written to or cut.
 //! So it looks whose they are before it moves anything; if they are others', there is no output.
+//!
+//! # Who reads the files
+//!
+//! The process itself, if there is little in them, and sends it with what else it has to say. What is longer than
+//! [`LITTLE`] it leaves to the [`Transcript`]'s owner: the process may have no memory for it (its address space
+//! may be limited, and then it would be ended by what a task has printed), and need not send what the other side
+//! has open. It waits until it is told that the files have been read, and nothing comes into them meanwhile, since
+//! [`Recorded`] keeps the recorder's thread from moving anything.
 
 use super::child;
 use super::descriptors::{keep_only, not_standard};
@@ -41,6 +49,9 @@ use std::time::Duration;
 
 /// Standard output and standard error.
 pub(crate) const STREAMS: usize = 2;
+
+/// Up to so many bytes of all streams together are read by the process itself. About what a pipe holds.
+const LITTLE: usize = 64 << 10;
 
 /// Under which numbers its reader has a stream open: the pipe, and the file.
 pub(crate) type Ends = (i32, i32);
@@ -76,6 +87,16 @@ impl Transcript {
     /// What has come into the files by now.
     pub(crate) fn so_far(&self) -> [Captured; STREAMS] {
         self.streams.each_ref().map(|(_, file)| kept(read_file(file, self.most + 1), self.most))
+    }
+
+    /// What a process has recorded that keeps it as it is until it has been read; `are_cut` says of which stream
+    /// there was more.
+    pub(crate) fn recorded(&self, are_cut: [bool; STREAMS]) -> [Captured; STREAMS] {
+        let mut streams = self.so_far();
+        for (stream, is_cut) in streams.iter_mut().zip(are_cut) {
+            stream.is_cut |= is_cut;
+        }
+        streams
     }
 
     /// All that a process has left that has ended.
@@ -312,19 +333,10 @@ impl Recorder {
         flush();
         let mut fill = self.fill.lock();
         self.shift(&mut fill)?;
-        let mut streams: [Captured; STREAMS] = Default::default();
-        if fill.iter().any(|it| it.len > 0) {
-            if !self.streams.iter().all(Stream::is_whole) {
-                return None;
-            }
-            for ((stream, fill), captured) in self.streams.iter().zip(&*fill).zip(&mut streams) {
-                if fill.len > 0 {
-                    *captured = kept(read_file(&stream.file.0, fill.len), self.most);
-                }
-                captured.is_cut |= fill.is_cut;
-            }
+        if fill.iter().any(|it| it.len > 0) && !self.streams.iter().all(Stream::is_whole) {
+            return None;
         }
-        Some(Recorded { recorder: self, fill, streams })
+        Some(Recorded { recorder: self, fill })
     }
 }
 
@@ -333,10 +345,30 @@ impl Recorder {
 pub(crate) struct Recorded<'a> {
     recorder: &'a Recorder,
     fill: MutexGuard<'a, [Fill; STREAMS]>,
-    pub(crate) streams: [Captured; STREAMS],
 }
 
 impl Recorded<'_> {
+    /// The bytes, if they are few.
+    pub(crate) fn little(&self) -> Option<[Captured; STREAMS]> {
+        if self.fill.iter().map(|it| it.len).sum::<usize>() > LITTLE {
+            return None;
+        }
+        let mut streams: [Captured; STREAMS] = Default::default();
+        let recorded = self.recorder.streams.iter().zip(&*self.fill);
+        for ((stream, fill), captured) in recorded.zip(&mut streams) {
+            if fill.len > 0 {
+                *captured = kept(read_file(&stream.file.0, fill.len), self.recorder.most);
+            }
+            captured.is_cut |= fill.is_cut;
+        }
+        Some(streams)
+    }
+
+    /// Of which stream something has been thrown away.
+    pub(crate) fn are_cut(&self) -> [bool; STREAMS] {
+        self.fill.map(|it| it.is_cut)
+    }
+
     /// From now on something else is recorded.
     pub(crate) fn forget(mut self) {
         for (stream, fill) in self.recorder.streams.iter().zip(&mut *self.fill) {
@@ -502,7 +534,7 @@ mod tests {
         for text in ["first", "second"] {
             writers[0].write_all(text.as_bytes()).unwrap();
             let recorded = recorder.recorded().unwrap();
-            assert_eq!(texts(&recorded.streams), [text, ""]);
+            assert_eq!(texts(&recorded.little().unwrap()), [text, ""]);
             // A death at this moment would leave it where it is.
             assert_eq!(texts(&transcript.so_far()), [text, ""]);
             recorded.forget();
@@ -520,7 +552,8 @@ mod tests {
             assert_eq!(sides_rest(&transcript), expected);
             writers[1].write_all(&vec![b'x'; length]).unwrap();
             let recorded = recorder.recorded().unwrap();
-            assert_eq!(recorded.streams[1], expected);
+            assert_eq!(recorded.little().unwrap()[1], expected);
+            assert_eq!(transcript.recorded(recorded.are_cut())[1], expected);
             drop(recorded);
             assert_eq!(sides_rest(&transcript), expected);
         }

@@ -337,6 +337,38 @@ fn a_large_result_and_a_large_output_come_together() {
 }
 
 #[test]
+fn output_that_is_larger_than_the_memory_of_its_worker_is_kept() {
+    const LENGTH: usize = 200 << 20;
+    within(|| {
+        let executor = builder(1 << 30).address_space_limit(256 << 20).build().unwrap();
+        let prints = |length: usize| {
+            let piece = [b'x'; 1 << 20];
+            (0..length >> 20).for_each(|_| std::io::stdout().write_all(&piece).unwrap());
+            std::process::id()
+        };
+        let future = executor.submit(prints, LENGTH);
+        let output = output_of(&future);
+        let own = future.result().unwrap();
+        assert_eq!((output.stdout_bytes().len(), output.is_cut()), (LENGTH, false));
+        // The same worker goes on.
+        assert_eq!(executor.submit(prints, 0).result().unwrap(), own);
+    });
+}
+
+#[test]
+fn long_output_stays_until_it_has_been_read() {
+    within(|| {
+        let executor = pool();
+        // More than a worker sends by itself, with the next one behind it.
+        let text = |n: u32| format!("{n:06}\n").repeat(20_000);
+        let futures = executor.submit_all(|n| (0..20_000).for_each(|_| println!("{n:06}")), 0..30);
+        for (n, future) in (0..).zip(&futures) {
+            assert!(texts_of(future) == texts(&text(n), ""), "{n}");
+        }
+    });
+}
+
+#[test]
 fn a_chunk_of_a_map_is_one_task_and_its_error_has_its_output() {
     within(|| {
         let executor = pool();
@@ -511,10 +543,14 @@ fn a_limit_on_files_cuts_output_and_ends_nothing() {
             let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
             // SAFETY: it reads a limit that is there.
             assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
-            println!("{}", "x".repeat(50_000));
+            println!("{}", "x".repeat(90_000));
         };
-        let output = output_of(&executor.submit(limits, 4096));
-        assert!(output.is_cut() && output.stdout().len() <= 4096, "{}", output.stdout().len());
+        // Above what a worker sends by itself, and below.
+        for limit in [80_000, 4096] {
+            let output = output_of(&executor.submit(limits, limit));
+            let length = output.stdout().len();
+            assert!(output.is_cut() && length as u64 <= limit, "{length}");
+        }
         assert_eq!(texts_of(&executor.submit(prints, "next".to_owned())), texts("next\n", ""));
     });
 }

@@ -10,7 +10,7 @@ use super::job::{Lent, Reply};
 use super::line::{Heard, Line, Means};
 use super::settings::Settings;
 use super::{Pool, Returned};
-use crate::error::{BrokenCause, TaskPanic};
+use crate::error::{BrokenCause, TaskOutput, TaskPanic};
 use crate::process::machine::WorkerId;
 use crate::process::own::{Mark, VARIABLE};
 use crate::process::page::Page;
@@ -18,14 +18,14 @@ use crate::process::page::outcomes::{FIRST_LOOK, SILENCE};
 use crate::process::payload::{Arrived, Place, Where};
 use crate::process::wire::frame::{FrameReader, Kind, Violation};
 use crate::process::wire::message::{
-    Capture, Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage,
-    read_message,
+    self, Capture, Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, Output, PROTOCOL,
+    Ready, Stage, read_message,
 };
 use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
-use crate::sys::capture::{STREAMS, Transcript};
+use crate::sys::capture::Transcript;
 use crate::sys::child::{self, Child};
 use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
-use crate::task::{self, Blocking, Host, OwnerId};
+use crate::task::{self, Blocking, Host, OwnerId, Report};
 use std::cell::Cell;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -133,8 +133,7 @@ fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Lin
         measures: settings.measures,
     };
     // The longest frame is a result with what stands before it.
-    let output = transcript.as_ref().map_or(0, |it| STREAMS * it.most());
-    let most = settings.max_message.saturating_add(MOST_HEAD).saturating_add(output);
+    let most = settings.max_message.saturating_add(MOST_HEAD);
     refusal!(BellMaking);
     fault!(BellMaking);
     let bell = Bell::new()?;
@@ -396,7 +395,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         // What is there has been looked at already.
         Kind::Look => Ok(()),
         Kind::Done => unreachable!("calls that have come back are booked together"),
-        Kind::Configure | Kind::Call | Kind::Opened | Kind::Retire => {
+        Kind::Configure | Kind::Call | Kind::Taken | Kind::Retire => {
             Err(Violation::Nonsense("a frame that only a parent sends"))
         }
     }
@@ -405,28 +404,28 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
 /// A call that has come back; none if its worker was killed before its result could be had.
 pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
-    if let Some(output) = head.report.as_ref().and_then(|it| it.output.as_ref()) {
-        let most = line.transcript.as_ref().map_or(0, Transcript::most);
-        if output.iter().any(|it| it.bytes.len() > most) {
-            return Err(Violation::Nonsense("telling of more output than it is to keep"));
-        }
+    let has_long_output =
+        head.report.as_ref().is_some_and(|it| matches!(it.output, Some(Output::InFiles(_))));
+    let report = head.report.take().map(|it| report(line, *it)).transpose()?;
+    let place = match head.outcome {
+        Outcome::Value(Where::Kept(place)) => Some(place),
+        _ => None,
+    };
+    let arrived = place.map(|it| (it.number, map(line, it)));
+    if has_long_output || place.is_some_and(|it| it.is_awaited) {
+        line.push(Kind::Taken);
+        fault!(TakenPushed);
+        line.flush();
     }
     let begin = body.len() - result.len();
     let reply = Reply::Body(body, begin);
-    let Outcome::Value(Where::Kept(place)) = head.outcome else {
-        return Ok(Some(Returned { head, reply }));
+    let Some((number, arrived)) = arrived else {
+        return Ok(Some(Returned { head, report, reply }));
     };
-    let number = place.number;
-    let arrived = map(line, place);
-    if place.is_awaited {
-        line.push(Kind::Opened);
-        fault!(OpenedPushed);
-        line.flush();
-    }
     match arrived {
         Ok(arrived) => {
             let reply = Reply::Lent(Lent { arrived, number, page: Arc::clone(&line.page) });
-            Ok(Some(Returned { head, reply }))
+            Ok(Some(Returned { head, report, reply }))
         }
         // The task is lost with it.
         Err(error) if line.has_ended() || (is_missing(&error) && line.ends_soon()) => Ok(None),
@@ -434,9 +433,24 @@ pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             let why = format!("its shared memory cannot be opened: {error}");
             head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
             line.page.loans().give_back(number);
-            Ok(Some(Returned { head, reply }))
+            Ok(Some(Returned { head, report, reply }))
         }
     }
+}
+
+/// What a worker tells of a call, with its output, wherever that is.
+fn report(line: &Line, report: message::Report) -> Result<Report, Violation> {
+    let output = match (report.output, &line.transcript) {
+        (None, _) => None,
+        (Some(Output::InFiles(are_cut)), Some(transcript)) => Some(transcript.recorded(are_cut)),
+        (Some(Output::Here(streams)), Some(transcript))
+            if streams.iter().all(|it| it.bytes.len() <= transcript.most()) =>
+        {
+            Some(streams)
+        }
+        _ => return Err(Violation::Nonsense("telling of more output than it is to keep")),
+    };
+    Ok(Report { output: output.map(TaskOutput::new), usage: report.usage.map(Into::into) })
 }
 
 /// Whether the worker does not have what it speaks of: perhaps because it is being killed. Its process

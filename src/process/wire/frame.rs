@@ -19,8 +19,9 @@ pub(crate) enum Kind {
     Configure,
     /// To a worker: one call.
     Call,
-    /// To a worker: its large outcome has been opened.
-    Opened,
+    /// To a worker: what is not in its last frame has been taken: a large outcome has been opened, and long output
+    /// has been read.
+    Taken,
     /// To a worker: leave.
     Retire,
     /// From a worker, once: who it is.
@@ -39,7 +40,7 @@ impl Kind {
     const ALL: [Kind; 9] = [
         Kind::Configure,
         Kind::Call,
-        Kind::Opened,
+        Kind::Taken,
         Kind::Retire,
         Kind::Hello,
         Kind::Ready,

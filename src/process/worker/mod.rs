@@ -17,8 +17,8 @@ use crate::process::shared;
 use crate::process::wire::code::{self, Fault};
 use crate::process::wire::frame::{FrameReader, Kind, header};
 use crate::process::wire::message::{
-    CallHead, Capture, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready,
-    Report, Return, Stage, Usage, cut, put_message, read_message,
+    CallHead, Capture, Configure, DoneHead, Hello, NotReady, Outcome, Output, PROTOCOL, Panic,
+    Ready, Report, Return, Stage, Usage, cut, put_message, read_message,
 };
 use crate::sync::{Arc, Spin};
 use crate::sys::capture::{Recorder, end_recording};
@@ -247,11 +247,11 @@ impl Worker {
         }
     }
 
-    /// Waits until the parent has opened a large outcome. What else it says is put aside.
-    fn wait_until_opened(&mut self) {
+    /// Waits until the parent has taken what was not in the last frame. What else it says is put aside.
+    fn wait_until_taken(&mut self) {
         loop {
             match self.read_frame() {
-                Some((Kind::Opened, _)) => return,
+                Some((Kind::Taken, _)) => return,
                 Some(other) => self.aside.push_back(other),
                 None if self.has_received() => {}
                 None => self.sleep(None),
@@ -301,11 +301,15 @@ impl Worker {
         fault!(CallReturned);
         child::end_copy();
         let recorder = self.recorder.clone();
-        let mut recorded = recorder.as_ref().and_then(|it| it.recorded());
+        let recorded = recorder.as_ref().and_then(|it| it.recorded());
         if recorded.is_some() {
             fault!(OutputRecorded);
         }
-        let output = recorded.as_mut().map(|it| std::mem::take(&mut it.streams));
+        let output = recorded.as_ref().map(|it| match it.little() {
+            Some(streams) => Output::Here(streams),
+            None => Output::InFiles(it.are_cut()),
+        });
+        let is_in_files = matches!(output, Some(Output::InFiles(_)));
         let report =
             (output.is_some() || usage.is_some()).then(|| Box::new(Report { output, usage }));
 
@@ -321,9 +325,10 @@ impl Worker {
             Ok(bytes) => (bytes, None),
             Err(parcel) => (Vec::new(), Some(parcel)),
         };
-        let is_awaited = parcel.as_ref().is_some_and(Parcel::is_new);
+        let is_new = parcel.as_ref().is_some_and(Parcel::is_new);
+        let is_awaited = is_new || is_in_files;
         if let (Outcome::Value(place), Some(parcel)) = (&mut outcome, &parcel) {
-            *place = Where::Kept(parcel.place(is_awaited));
+            *place = Where::Kept(parcel.place(is_new));
         }
         let is_too_large = self.configure.memory.is_some_and(|most| {
             let kept = self.kept() + parcel.as_ref().map_or(0, Parcel::reserved);
@@ -355,10 +360,12 @@ impl Worker {
                 self.send(&result);
             }
         }
+        if is_awaited {
+            self.wait_until_taken();
+            fault!(OutcomeTaken);
+        }
         if let Some(mut parcel) = parcel {
-            if is_awaited {
-                self.wait_until_opened();
-                fault!(OutcomeOpened);
+            if is_new {
                 parcel.is_opened();
             }
             self.lent.push(parcel);
