@@ -580,4 +580,31 @@ mod tests {
             assert_eq!(read_file(&precious, 1000), b"precious");
         });
     }
+
+    /// As a task does that closes all that is open, when it is the first.
+    #[test]
+    fn who_has_closed_all_descriptors_can_go_on_writing() {
+        alone("sys::capture::tests::who_has_closed_all_descriptors_can_go_on_writing", || {
+            // The thread that is started then does not run before this one waits for it.
+            let here = rustix::thread::sched_getcpu();
+            crate::sys::limits::set_affinity(&[here]).unwrap();
+            const KEPT: i32 = 100;
+            let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), KEPT).unwrap();
+            for _ in 0..100 {
+                let (transcript, recorder, writers) = sides(1000);
+                let recorder = Arc::new(recorder);
+                recorder.begin().unwrap();
+                std::mem::forget((transcript, recorder, writers));
+                for (first, last) in
+                    [(3, KEPT.cast_unsigned() - 1), (KEPT.cast_unsigned() + 1, u32::MAX)]
+                {
+                    // SAFETY: it takes plain numbers. Whoever has one of these expects it.
+                    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+                }
+                let written = rustix::io::write(rustix::stdio::stdout(), &[b'x'; 200_000]);
+                rustix::stdio::dup2_stdout(&kept).unwrap();
+                assert_eq!(written, Ok(200_000));
+            }
+        });
+    }
 }
