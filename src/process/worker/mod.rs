@@ -22,7 +22,7 @@ use crate::process::wire::message::{
 };
 use crate::sync::{Arc, Spin};
 use crate::sys::capture::{Recorder, end_recording};
-use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
+use crate::sys::{self, Link, OwnDescriptors, child, fault, image, limits, refusal, short};
 use crate::task::{self, Body, Extras, Fresh, Host, OwnerId};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -30,7 +30,6 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// What a worker's process ends with if it cannot go on.
@@ -116,7 +115,7 @@ impl Worker {
         let arguments = Arc::new(Opened::new(configure.parent));
         let recorder = configure.capture.map(|it| record(parent, it)).transpose()?;
         // Before anything of the user's can close a descriptor.
-        watched.recv().map_err(io::Error::other)?;
+        watched.wait();
         Ok(Worker {
             link,
             reader,
@@ -480,15 +479,16 @@ fn is_parent_gone(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-/// Ends this process, and all that its tasks have started, when the parent is gone. Says when that does not
-/// depend any more on which descriptors are open here.
-fn watch(link: &Arc<Link>, parent: u32) -> io::Result<Receiver<()>> {
+/// Ends this process, and all that its tasks have started, when the parent is gone. That depends on the descriptors
+/// that are returned, and, once they are there, on no others.
+fn watch(link: &Arc<Link>, parent: u32) -> io::Result<Arc<OwnDescriptors>> {
     let descriptor = child::descriptor_of(parent).ok();
     if child::parent_id() != parent {
         return Err(io::Error::other("the parent is gone"));
     }
     let link = Arc::clone(link);
-    let (says, watched) = channel();
+    let watched = Arc::new(OwnDescriptors::new());
+    let descriptors = Arc::clone(&watched);
     let watch = move || {
         /// Also if the wait panics: nothing else would end this process with its parent.
         struct End;
@@ -500,8 +500,7 @@ fn watch(link: &Arc<Link>, parent: u32) -> io::Result<Receiver<()>> {
         let _end = End;
         let descriptor = descriptor.as_ref().map(AsFd::as_fd);
         let kept: Vec<_> = [link.as_fd()].into_iter().chain(descriptor).collect();
-        sys::keep_only(&kept);
-        let _ = says.send(());
+        descriptors.keep_only(&kept);
         if !sys::link::wait_for_parent_end(Some(&link), descriptor) {
             // They are not this thread's own, and a task has closed them. Its outcome may still come to the
             // parent.

@@ -5,9 +5,9 @@ use super::flush::{end_lines, flush};
 use super::{Ends, LITTLE, STREAMS, kept, read_file, retry, waiting_in};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, thread};
+use crate::sync::{Arc, Mutex, MutexGuard, thread};
 use crate::sys::child;
-use crate::sys::descriptors::{keep_only, not_standard};
+use crate::sys::descriptors::{OwnDescriptors, not_standard};
 use crate::sys::limits::check_file_length;
 use crate::sys::memory::{Key, key_of, path_of};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -24,8 +24,8 @@ pub(crate) struct Recorder {
     most: usize,
     /// What is in the files. Held by whoever moves bytes there.
     fill: Mutex<[Fill; STREAMS]>,
-    /// Whether the recorder's thread has its own descriptors, as far as it gets them.
-    has_own: (Mutex<bool>, Condvar),
+    /// Those of its thread.
+    descriptors: OwnDescriptors,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -111,8 +111,7 @@ impl Recorder {
     pub(crate) fn open(process: u32, ends: [Ends; STREAMS], most: usize) -> io::Result<Recorder> {
         let [output, errors] = ends;
         let streams = [Stream::open(process, output)?, Stream::open(process, errors)?];
-        let has_own = (Mutex::new(false), Condvar::new());
-        Ok(Recorder { streams, most, fill: Mutex::default(), has_own })
+        Ok(Recorder { streams, most, fill: Mutex::default(), descriptors: OwnDescriptors::new() })
     }
 
     /// From now on all is recorded that this process writes to its standard output and error, and whoever
@@ -140,12 +139,7 @@ impl Recorder {
             thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())
         })?;
         // Or a task might close them first.
-        let (has_own, changed) = &self.has_own;
-        let mut has = has_own.lock();
-        while !*has {
-            has = changed.wait_until(has, None).0;
-        }
-        drop(has);
+        self.descriptors.wait();
         let _ = BEFORE.set(before);
         flush();
         rustix::stdio::dup2_stdout(&output)?;
@@ -159,9 +153,7 @@ impl Recorder {
         const MUCH: usize = 32 << 10;
         let [output, errors] = &self.streams;
         let kept = [&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0];
-        keep_only(&kept.map(AsFd::as_fd));
-        *self.has_own.0.lock() = true;
-        self.has_own.1.notify_all();
+        self.descriptors.keep_only(&kept.map(AsFd::as_fd));
         let mut open: Vec<&Stream> = self.streams.iter().collect();
         let mut is_busy = false;
         while !open.is_empty() {
