@@ -1,0 +1,216 @@
+//! One call: from the frame that asks for it until its outcome is the parent's.
+
+use super::{Worker, leave};
+use crate::process::page::outcomes::LONG;
+use crate::process::payload::{Arrived, Opened, Parcel, Place, Where, Writer};
+use crate::process::wire::code::{self, Fault};
+use crate::process::wire::frame::Kind;
+use crate::process::wire::message::{
+    CallHead, DoneHead, Outcome, Output, Panic, Report, Return, Stage, Usage, cut, put_message,
+    read_message,
+};
+use crate::sync::Arc;
+use crate::sys::{self, child, fault, limits, refusal};
+use crate::task::{self, Body, Extras, Fresh, OwnerId};
+use std::io;
+use std::time::Duration;
+
+impl Worker {
+    pub(super) fn call(&mut self, body: Vec<u8>) {
+        let Ok((head, _)) = head_of(&body) else {
+            leave("the parent sent a call that cannot be decoded");
+        };
+        let label = head.label.map(Arc::from);
+        let ticket = head.ticket;
+        fault!(CallRead);
+        if !self.page.slots().claim(ticket) {
+            return;
+        }
+        fault!(CallClaimed);
+        let mut frame = Vec::new();
+        let is_announced = head.is_announced;
+        if is_announced {
+            put_message(&mut frame, Kind::Begun, &ticket, 0);
+            self.send(&frame);
+            fault!(BegunSent);
+            frame.clear();
+        }
+        self.host.current.set(Some(ticket));
+        self.mind_outcomes();
+        let measuring = self.configure.measures.then(Measuring::begin);
+        let begun = sys::shared_clock();
+        let running = Running {
+            frame: body,
+            arguments: Arc::clone(&self.arguments),
+            into: Writer::new(&self.outcomes),
+        };
+        let (outcome, how, result) = run(label, running);
+        let duration = sys::shared_clock().saturating_sub(begun);
+        let usage = measuring.map(Measuring::end);
+        self.host.current.set(None);
+        fault!(CallReturned);
+        child::end_copy();
+        let recorder = self.recorder.clone();
+        let recorded = recorder.as_ref().and_then(|it| it.recorded());
+        if recorded.is_some() {
+            fault!(OutputRecorded);
+        }
+        let output = recorded.as_ref().map(|it| match it.little() {
+            Some(streams) => Output::Here(streams),
+            None => Output::InFiles(it.are_cut()),
+        });
+        let is_in_files = matches!(output, Some(Output::InFiles(_)));
+        let report =
+            (output.is_some() || usage.is_some()).then(|| Box::new(Report { output, usage }));
+
+        let (mut outcome, result) = match result.len() {
+            length if length > self.configure.most => {
+                let most = self.configure.most;
+                let text = format!("it has {length} bytes, and {most} is the limit");
+                (Outcome::NotTransferred(Stage::EncodeResult, text), Writer::default())
+            }
+            _ => (outcome, result),
+        };
+        let (result, parcel) = match result.finish() {
+            Ok(bytes) => (bytes, None),
+            Err(parcel) => (Vec::new(), Some(parcel)),
+        };
+        let is_new = parcel.as_ref().is_some_and(Parcel::is_new);
+        let is_awaited = is_new || is_in_files;
+        if let (Outcome::Value(place), Some(parcel)) = (&mut outcome, &parcel) {
+            *place = Where::Kept(parcel.place(is_new));
+        }
+        let is_too_large = self.configure.memory.is_some_and(|most| {
+            let kept = self.kept() + parcel.as_ref().map_or(0, Parcel::reserved);
+            limits::resident_bytes().is_some_and(|bytes| bytes.saturating_sub(kept as u64) > most)
+        });
+        let has_failed = how == Return::Failed;
+        let [begun, nanoseconds] =
+            [begun, duration].map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX));
+        let done =
+            DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome };
+        frame.clear();
+        put_message(&mut frame, Kind::Done, &done, result.len());
+        if let Some(parcel) = &parcel {
+            self.page.loans().lend(parcel.number());
+            fault!(OutcomeLent);
+        }
+        if !is_awaited && self.page.outcomes().put(&frame, &result) {
+            fault!(OutcomePut);
+            self.is_untold = true;
+            // Somebody minds its time, or it was long, and ringing hardly counts.
+            if is_announced || duration >= LONG {
+                self.tell();
+            }
+        } else {
+            fault!(OutcomeSending);
+            self.send(&frame);
+            if !result.is_empty() {
+                fault!(OutcomeHalfSent);
+                self.send(&result);
+            }
+        }
+        if is_awaited {
+            self.wait_until_taken();
+            fault!(OutcomeTaken);
+        }
+        if let Some(mut parcel) = parcel {
+            if is_new {
+                parcel.is_opened();
+            }
+            self.lent.push(parcel);
+        }
+        // As long as it is there, it is the output of a call that the parent has not heard of.
+        if let Some(recorded) = recorded {
+            recorded.forget();
+            fault!(OutputForgotten);
+        }
+    }
+}
+
+/// What a call needs, from its begin on.
+struct Measuring {
+    processor_time: Duration,
+    peak_is_its_own: bool,
+}
+
+impl Measuring {
+    fn begin() -> Measuring {
+        let peak_is_its_own = limits::reset_peak();
+        Measuring { processor_time: limits::processor_time(), peak_is_its_own }
+    }
+
+    fn end(self) -> Usage {
+        let time = limits::processor_time().saturating_sub(self.processor_time);
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let peak_memory = if self.peak_is_its_own { limits::peak_bytes() } else { None };
+        Usage { nanoseconds, peak_memory }
+    }
+}
+
+/// One call, as a task of this process, so that panics, labels and requests to stop are what they
+/// are in every pool.
+struct Running {
+    frame: Vec<u8>,
+    arguments: Arc<Opened>,
+    into: Writer,
+}
+
+impl Body for Running {
+    type Output = Result<(Return, Writer), Fault>;
+    type Guard = ();
+
+    fn guard(&mut self) {}
+
+    fn run(self) -> Self::Output {
+        let (head, behind) = head_of(&self.frame)?;
+        let arrived = match head.argument {
+            Where::Here => Arrived::Here(behind),
+            Where::Kept(place) => open(&self.arguments, place).map_err(|error| {
+                let why = format!("its shared memory cannot be opened: {error}");
+                (Stage::DecodeArgument, why)
+            })?,
+        };
+        fault!(CallEntered);
+        let mut result = self.into;
+        let mut call =
+            || task::at_attempt(head.attempt, || code::enter(head.code, &arrived, &mut result));
+        let how = match head.context {
+            None => call()?,
+            Some((context, captured)) => {
+                let mut outcome = None;
+                code::within(context, captured, &mut || outcome = Some(call()))?;
+                match outcome {
+                    Some(outcome) => outcome?,
+                    None => panic!("the context hook returned without having called the task"),
+                }
+            }
+        };
+        Ok((how, result))
+    }
+}
+
+fn open(arguments: &Opened, place: Place) -> io::Result<Arrived<'static>> {
+    refusal!(ArgumentOpening);
+    fault!(ArgumentOpening);
+    arguments.at(place)
+}
+
+fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
+    read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
+}
+
+fn run(label: Option<Arc<str>>, running: Running) -> (Outcome, Return, Writer) {
+    let extras = Extras { label, ..Extras::default() };
+    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, extras.shared()).split();
+    if let Some(begun) = task.begin() {
+        begun.run();
+    }
+    let (outcome, how) = match handle.take() {
+        Ok(Ok((how, result))) => return (Outcome::Value(Where::Here), how, result),
+        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Return::Succeeded),
+        Err(error) if error.is_cancelled() => (Outcome::Cancelled, Return::Succeeded),
+        Err(error) => (Outcome::Panicked(Panic::of(&error)), Return::Failed),
+    };
+    (outcome, how, Writer::default())
+}
