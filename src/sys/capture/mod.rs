@@ -35,7 +35,7 @@ mod flush;
 mod recorder;
 mod transcript;
 
-pub(crate) use recorder::{Recorder, end_recording};
+pub(crate) use recorder::{Recorded, Recorder, end_recording};
 pub(crate) use transcript::Transcript;
 
 use crate::error::Captured;
