@@ -12,6 +12,7 @@ mod limits;
 mod line;
 mod serving;
 pub(crate) mod settings;
+mod starting;
 mod state;
 pub(crate) mod view;
 
