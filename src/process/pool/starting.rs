@@ -41,6 +41,30 @@ pub(crate) fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Res
     fault!(LinkMaking);
     let (link, far_end) = Link::pair()?;
     let share = (usable_processors() / settings.max_workers).max(1);
+    let mut command = command(settings, index, share)?;
+    command.env(VARIABLE, Mark { parent: std::process::id(), page: page.number() }.to_string());
+    command.stdin(far_end);
+    let configure = configure(settings, index, share, transcript.as_ref());
+    // The longest frame is a result with what stands before it.
+    let most = settings.max_message.saturating_add(MOST_HEAD);
+    refusal!(BellMaking);
+    fault!(BellMaking);
+    let bell = Bell::new()?;
+    // Nothing may fail from here on, for somebody has to bury the process.
+    let child = Child::spawn(&mut command).map_err(|error| why_not_started(settings, error))?;
+    // The far end must be the worker's alone, or its end would not be heard.
+    drop(command);
+    let means = Means { page, link, bell, transcript };
+    let mut line = Line::new(worker, index, means, child, most);
+    let timeline = settings.timeline.as_ref();
+    line.lane = timeline.map(|it| it.lane_of_process(&settings.name, index, line.process_id()));
+    let line = Arc::new(line);
+    line.push_message(Kind::Configure, &configure);
+    Ok(line)
+}
+
+/// This executable once more, with what the settings say of its surroundings.
+fn command(settings: &Settings, index: usize, share: usize) -> io::Result<Command> {
     let mut command = Command::new(child::executable());
     if let Some(name) = std::env::args_os().next() {
         command.arg0(name);
@@ -63,11 +87,18 @@ pub(crate) fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Res
     if let Some(directory) = &settings.current_dir {
         command.current_dir(directory);
     }
-    command.env(VARIABLE, Mark { parent: std::process::id(), page: page.number() }.to_string());
-    command.stdin(far_end);
+    Ok(command)
+}
 
+/// What the worker is told to be.
+fn configure(
+    settings: &Settings,
+    index: usize,
+    share: usize,
+    transcript: Option<&Transcript>,
+) -> Configure {
     let initializer = settings.initializer.as_ref();
-    let configure = Configure {
+    Configure {
         index,
         parent: std::process::id(),
         most: settings.max_message,
@@ -80,25 +111,9 @@ pub(crate) fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Res
         memory: settings.memory,
         initializer: initializer.map(|(code, argument, _)| (*code, argument.clone())),
         finalizer: settings.finalizer,
-        capture: transcript.as_ref().map(|it| Capture { ends: it.ends(), most: it.most() }),
+        capture: transcript.map(|it| Capture { ends: it.ends(), most: it.most() }),
         measures: settings.measures,
-    };
-    // The longest frame is a result with what stands before it.
-    let most = settings.max_message.saturating_add(MOST_HEAD);
-    refusal!(BellMaking);
-    fault!(BellMaking);
-    let bell = Bell::new()?;
-    // Nothing may fail from here on, for somebody has to bury the process.
-    let child = Child::spawn(&mut command).map_err(|error| why_not_started(settings, error))?;
-    // The far end must be the worker's alone, or its end would not be heard.
-    drop(command);
-    let means = Means { page, link, bell, transcript };
-    let mut line = Line::new(worker, index, means, child, most);
-    let timeline = settings.timeline.as_ref();
-    line.lane = timeline.map(|it| it.lane_of_process(&settings.name, index, line.process_id()));
-    let line = Arc::new(line);
-    line.push_message(Kind::Configure, &configure);
-    Ok(line)
+    }
 }
 
 /// The system does not say what it is that is not there.
