@@ -95,6 +95,17 @@ impl fmt::Debug for BuildError {
 }
 
 /// A text does not say which executor is wanted.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{AnyExecutor, ParseExecutorError};
+///
+/// let error = "fibres:4".parse::<AnyExecutor>().unwrap_err();
+/// assert!(matches!(error, ParseExecutorError::Kind { .. }));
+/// let error = "threads:many".parse::<AnyExecutor>().unwrap_err();
+/// assert!(error.to_string().starts_with("`threads:many` has no number of workers after the colon"));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseExecutorError {

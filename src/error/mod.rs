@@ -251,22 +251,54 @@ impl TaskError {
     }
 
     /// Whether the task was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// See [`Future::cancel`](crate::Future::cancel).
     pub fn is_cancelled(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Cancelled)
     }
 
     /// Whether the task panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// assert!(executor.submit(|n: u32| 12 / n, 0).result().unwrap_err().is_panic());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_panic(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Panicked(_))
     }
 
     /// Whether the task exceeded its own time limit. A wait that ran out of time is a
     /// [`WaitTimeout`] instead.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskOptions`](crate::TaskOptions).
     pub fn is_timed_out(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::TimedOut { .. })
     }
 
     /// How the process ended that ran the task, if that is why it failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::new(1)?;
+    /// let result: Result<(), _> = executor.spawn(|| std::process::abort()).result();
+    /// let error = result.unwrap_err();
+    /// if let Some(death) = error.worker_death() {
+    ///     println!("process {} {}", death.process_id(), death.cause());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn worker_death(&self) -> Option<&WorkerDeath> {
         match self.kind() {
             TaskErrorKind::WorkerDied(death) => Some(death),
@@ -275,6 +307,10 @@ impl TaskError {
     }
 
     /// Whether the executor refused the task.
+    ///
+    /// # Examples
+    ///
+    /// See [`Refusal`].
     pub fn is_refused(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Refused(_))
     }
@@ -457,6 +493,10 @@ impl fmt::Debug for InvalidStateError {
 
 impl InvalidStateError {
     /// The state that the future was in.
+    ///
+    /// # Examples
+    ///
+    /// See [`Promise::set_result`](crate::Promise::set_result).
     pub fn state(&self) -> FutureState {
         self.state
     }

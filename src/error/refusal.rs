@@ -115,7 +115,7 @@ impl BrokenCause {
 
     pub(crate) const OWN_PANIC: &str = "a thread of the executor's own panicked";
 
-    /// The cause itself: an initializer's error, or a [`TaskError`] if it panicked.
+    /// The cause itself: an initializer's error, or a [`TaskError`](crate::TaskError) if it panicked.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause
     }

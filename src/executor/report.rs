@@ -38,6 +38,10 @@ pub struct Stats {
 
 impl Stats {
     /// Tasks that the executor has taken so far.
+    ///
+    /// # Examples
+    ///
+    /// See [`stats`](crate::ThreadPoolHandle::stats).
     pub fn submitted(&self) -> usize {
         self.queued + self.running + self.done()
     }
@@ -66,6 +70,10 @@ pub struct ShutdownReport {
 
 impl ShutdownReport {
     /// Whether every task came to its own end in time.
+    ///
+    /// # Examples
+    ///
+    /// See [`shutdown_timeout`](crate::ThreadPoolHandle::shutdown_timeout).
     pub fn is_clean(&self) -> bool {
         *self == ShutdownReport::default()
     }

@@ -475,7 +475,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         self.pool.workers()
     }
 
-    /// How many workers run tasks at once.
+    /// How many workers run tasks at once; see [`resize`](Self::resize).
     pub fn max_workers(&self) -> usize {
         self.pool.max_workers()
     }

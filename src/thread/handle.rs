@@ -444,6 +444,10 @@ impl<S: 'static> ThreadPoolHandle<S> {
     }
 
     /// How many threads run tasks at once.
+    ///
+    /// # Examples
+    ///
+    /// See [`resize`](Self::resize).
     pub fn max_workers(&self) -> usize {
         self.pool.crew.limit()
     }
