@@ -269,7 +269,8 @@ impl AnyExecutor {
         with!(self, executor => executor.resize(max_workers))
     }
 
-    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them. A task
+    /// counts as running until just after its future is done; see [`Stats`].
     ///
     /// # Examples
     ///

@@ -107,7 +107,9 @@ enum Details {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskErrorKind {
-    /// The task was cancelled: before it began, or because it heeded a request to stop.
+    /// The task was cancelled: before it began, or because it heeded a request to stop. That was somebody who had
+    /// its future or its [`Group`](crate::Group), or who dropped its `map` or shut down its executor with
+    /// `cancel_futures`; which of them is not recorded.
     Cancelled,
     /// The task's code panicked.
     Panicked(TaskPanic),

@@ -69,6 +69,9 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
 /// and give is [`Portable`], so that the same program text runs on threads and on processes. Each
 /// pool has methods of the same names that ask for less.
 ///
+/// It cannot be a trait object, since its methods are generic. Where the kind of pool is chosen while the program runs,
+/// take an [`AnyExecutor`](crate::AnyExecutor).
+///
 /// # Python
 ///
 /// `concurrent.futures.Executor`.

@@ -4,7 +4,8 @@
 ///
 /// Cheap enough to be polled for a progress display. The counts are read one after the other while
 /// the pool goes on, so a task that moves meanwhile may be counted twice or not at all; and a task
-/// counts as running until just after its future is done.
+/// counts as running until just after its future is done: right after `result()` it may not be among the
+/// finished yet. After `shutdown(true, …)` all counts are final.
 ///
 /// # Examples
 ///

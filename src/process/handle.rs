@@ -447,7 +447,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
         Some((settings.timeline.as_ref()?, &settings.name))
     }
 
-    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them. A task
+    /// counts as running until just after its future is done; see [`Stats`].
     ///
     /// # Examples
     ///

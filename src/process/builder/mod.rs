@@ -335,7 +335,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// executor, and its text is found in the [`BrokenCause`](crate::BrokenCause) in every affected
     /// future.
     ///
-    /// The error travels as its text, so it need not be encodable.
+    /// The error travels as its text (by `{:#}`, which for `anyhow` has the causes), so it need not be
+    /// encodable. An initializer that needs no argument is given `()`, as
+    /// `try_initializer(|()| connect(), ())`.
     ///
     /// # Examples
     ///

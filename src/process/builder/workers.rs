@@ -58,7 +58,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         self
     }
 
-    /// Sets an environment variable for all workers, in addition to those of this process.
+    /// Sets an environment variable for all workers, in addition to those of this process. Those cannot be removed;
+    /// what workers should not know can be replaced by an empty text, here and by
+    /// [`env_of_worker`](Self::env_of_worker).
     ///
     /// A name that is empty or holds `=`, and a name or value that holds a NUL, cannot be: that is a
     /// [`BuildError`] of [`build`](Self::build).
