@@ -47,11 +47,19 @@ impl TaskOutput {
     }
 
     /// The text that it wrote to standard error; bytes that are none are replaced.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskError::output`](crate::TaskError::output).
     pub fn stderr(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.stderr_bytes())
     }
 
     /// What it wrote to standard output.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskOutput`].
     pub fn stdout_bytes(&self) -> &[u8] {
         &self.0[0].bytes
     }
@@ -62,6 +70,20 @@ impl TaskOutput {
     }
 
     /// Whether it wrote more to one of them than is kept. What is missing is the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).capture_output(5).build()?;
+    /// let future = executor.submit(|()| println!("hello world"), ());
+    /// future.wait();
+    /// let output = future.output().expect("it is captured");
+    /// assert_eq!(output.stdout(), "hello");
+    /// assert!(output.is_cut());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_cut(&self) -> bool {
         self.0.iter().any(|it| it.is_cut)
     }

@@ -127,6 +127,10 @@ impl Timeline {
     }
 
     /// How many tasks have been dropped because there were more than the timeline keeps.
+    ///
+    /// # Examples
+    ///
+    /// See [`with_capacity`](Self::with_capacity).
     pub fn dropped(&self) -> usize {
         self.shared.kept.lock().dropped
     }
@@ -260,6 +264,10 @@ impl std::fmt::Debug for Timeline {
 }
 
 /// How a task ended, as a [`Timeline`] tells it.
+///
+/// # Examples
+///
+/// See [`Timeline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Ending {

@@ -258,7 +258,8 @@ where
     let function: fn(A) -> Result<S, E> = unsafe { transmute(function) };
     match function(decode(argument)?) {
         Ok(state) => Ok(Box::new(state)),
-        Err(error) => Err(error.to_string()),
+        // The causes cannot travel: an error that can tell them in its text, as that of `anyhow`, does so now.
+        Err(error) => Err(format!("{error:#}")),
     }
 }
 
