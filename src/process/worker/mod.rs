@@ -23,7 +23,7 @@ use crate::process::wire::message::{
 use crate::sync::{Arc, Spin};
 use crate::sys::capture::{Recorder, end_recording};
 use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
-use crate::task::{self, Body, Extras, Fresh, Host, OwnerId};
+use crate::task::{self, Body, Fresh, Host, OwnerId, TaskSettings};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -560,8 +560,8 @@ fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
 }
 
 fn run(label: Option<Arc<str>>, running: Running) -> (Outcome, Return, Writer) {
-    let extras = Extras { label, ..Extras::default() };
-    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, extras.shared()).split();
+    let settings = TaskSettings { label, ..TaskSettings::default() };
+    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, settings.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
