@@ -10,7 +10,7 @@ use crate::process::wire::message::{Code, Outcome, Panic, Usage};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
 use crate::task::{self, Producer, TaskRef, Watch};
-use crate::timeline::Entry;
+use crate::timeline::{Entry, Lane};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -61,9 +61,20 @@ impl JobOf<dyn Sink> {
         self.watch()?.entry.as_ref()
     }
 
+    /// It has been sent to the worker with this index of that pool.
+    pub(crate) fn sent_to(&self, lane: Option<&Arc<Lane>>, pool: &Arc<str>, index: usize, id: u32) {
+        let Some(Watch { entry, span }) = self.watch() else { return };
+        if let (Some(entry), Some(lane)) = (entry, lane) {
+            entry.sent_to(lane);
+        }
+        if let Some(span) = span {
+            span.is_sent_to(pool, index, id);
+        }
+    }
+
     /// How long it may run.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.task().extras()?.timeout
+        self.task().settings()?.timeout
     }
 
     /// Whether its worker has to say when it begins.
@@ -73,7 +84,7 @@ impl JobOf<dyn Sink> {
 
     /// How long it may wait until it begins.
     pub(crate) fn begin_within(&self) -> Option<Duration> {
-        self.task().extras()?.begin_within
+        self.task().settings()?.begin_within
     }
 
     /// The task is running from now on, and cannot be cancelled any more; false if it is over.

@@ -397,8 +397,8 @@ impl Pool {
                 entry.retry(None);
             }
         }
-        if let Some(lane) = &line.lane {
-            lane.end_process(line.process_id());
+        if let (Some(timeline), Some(lane)) = (&self.settings.timeline, &line.lane) {
+            timeline.leave(lane);
         }
         fault!(DeathBooked);
         self.act_upon(state, Cause::Death { death, was_up });

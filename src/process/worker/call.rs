@@ -13,7 +13,7 @@ use crate::process::wire::message::{
 use crate::sync::Arc;
 use crate::sys::capture::Recorded;
 use crate::sys::{self, child, fault, limits, refusal};
-use crate::task::{self, Body, Extras, Fresh, OwnerId};
+use crate::task::{self, Body, Fresh, OwnerId, TaskSettings};
 use std::io;
 use std::time::Duration;
 
@@ -262,8 +262,8 @@ fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
 }
 
 fn run(label: Option<Arc<str>>, running: Running) -> (Outcome, Return, Writer) {
-    let extras = Extras { label, ..Extras::default() };
-    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, extras.shared()).split();
+    let settings = TaskSettings { label, ..TaskSettings::default() };
+    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, settings.shared()).split();
     if let Some(begun) = task.begin() {
         begun.run();
     }
