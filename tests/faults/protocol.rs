@@ -1,9 +1,9 @@
 //! What stands between two processes: values that fill it, and workers that say what no worker says.
 
+use crate::common::workers::{death_of, pause_for_ever, pool, process_of, send_signal};
 use crate::common::{FarGate, FarLatch, Gate, eventually};
 use crate::dying::was_signalled;
 use crate::postconditions::{Ledger, ends, goes_on, goes_on_and_ends, scenario};
-use crate::support::{death_of, pause_for_ever, pool, process_of, send_signal};
 use concurrent_futures::{
     DeathCause, Future, MapOptions, ProcessPoolBuilder, ProcessPoolExecutor, TaskOptions,
 };
