@@ -5,7 +5,7 @@ use super::pool::job::{Call, Job, JobOf, decode_result};
 use super::pool::settings::MAX_WORKERS;
 use super::pool::view::WorkerInfo;
 use super::pool::{Pool, Refused, Terms};
-use super::shared::{Kept, for_call};
+use super::shared::{References, for_call};
 use super::wire::message::Code;
 use super::wire::{code, value};
 use crate::error::{BuildError, TaskErrorKind, TransferError, TransferStage, TrySubmitError};
@@ -318,8 +318,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
         argument: &A,
     ) -> Result<Call, TaskErrorKind> {
         let mut writer = self.writer();
-        let kept = encode_contained(argument, &mut writer)?;
-        self.call(code, writer, kept)
+        let references = encode_contained(argument, &mut writer)?;
+        self.call(code, writer, references)
     }
 
     /// A call without the context of whoever submits it.
@@ -329,8 +329,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
         argument: &A,
     ) -> Result<Call, TaskErrorKind> {
         let mut writer = self.writer();
-        let kept = encode_contained(argument, &mut writer)?;
-        self.bare_call(code, writer, kept)
+        let references = encode_contained(argument, &mut writer)?;
+        self.bare_call(code, writer, references)
     }
 
     /// What an argument is encoded into.
@@ -343,9 +343,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
         &self,
         code: Result<Code, TransferError>,
         argument: Writer,
-        kept: Kept,
+        references: References,
     ) -> Result<Call, TaskErrorKind> {
-        let mut call = self.bare_call(code, argument, kept)?;
+        let mut call = self.bare_call(code, argument, references)?;
         self.capture_context()?.add_to(&mut call);
         Ok(call)
     }
@@ -354,7 +354,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         &self,
         code: Result<Code, TransferError>,
         argument: Writer,
-        kept: Kept,
+        references: References,
     ) -> Result<Call, TaskErrorKind> {
         let code = code.map_err(TaskErrorKind::NotTransferred)?;
         let (length, most) = (argument.len(), self.pool.settings.max_message);
@@ -365,16 +365,16 @@ impl<S: 'static> ProcessPoolHandle<S> {
         if matches!(argument, Payload::Kept(_)) {
             self.pool.mind_values();
         }
-        Ok(Call { code, argument, context: None, kept })
+        Ok(Call { code, argument, context: None, references })
     }
 
     /// What the pool's context hook captures on this thread.
-    pub(super) fn capture_context(&self) -> Result<Captured, TaskErrorKind> {
+    pub(super) fn capture_context(&self) -> Result<Context, TaskErrorKind> {
         match &self.pool.settings.context {
-            None => Ok(Captured(None)),
+            None => Ok(Context(None)),
             Some((code, capture)) => {
-                let (bytes, kept) = capture().map_err(not_encoded)?;
-                Ok(Captured(Some((*code, bytes, kept))))
+                let (bytes, references) = capture().map_err(not_encoded)?;
+                Ok(Context(Some((*code, bytes, references))))
             }
         }
     }
@@ -504,13 +504,13 @@ impl<S: 'static> ProcessPoolHandle<S> {
 }
 
 /// The context of whoever submitted a call, if the pool carries one.
-pub(super) struct Captured(Option<(Code, Arc<[u8]>, Kept)>);
+pub(super) struct Context(Option<(Code, Arc<[u8]>, References)>);
 
-impl Captured {
+impl Context {
     pub(super) fn add_to(self, call: &mut Call) {
-        if let Some((code, bytes, kept)) = self.0 {
+        if let Some((code, bytes, references)) = self.0 {
             call.context = Some((code, bytes));
-            call.kept.extend(kept);
+            call.references.extend(references);
         }
     }
 }
@@ -520,10 +520,13 @@ pub(super) fn not_encoded(cause: impl fmt::Display) -> TaskErrorKind {
 }
 
 /// Encodes a value, which is the user's code and may panic, and gives what it refers to.
-fn encode_contained<A: Serialize>(value: &A, into: &mut Writer) -> Result<Kept, TaskErrorKind> {
-    let (encoded, kept) = for_call(|| task::catch(|| value::encode(value, into)));
+fn encode_contained(
+    value: &impl Serialize,
+    into: &mut Writer,
+) -> Result<References, TaskErrorKind> {
+    let (encoded, references) = for_call(|| task::catch(|| value::encode(value, into)));
     match encoded {
-        Ok(Ok(())) => Ok(kept),
+        Ok(Ok(())) => Ok(references),
         Ok(Err(error)) => Err(not_encoded(error)),
         Err(panic) => Err(TaskErrorKind::Panicked(panic)),
     }

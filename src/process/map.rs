@@ -85,11 +85,11 @@ impl<S: 'static> ProcessPoolHandle<S> {
     {
         let mut writer = self.writer();
         let count = chunk.items.0.len();
-        let (errors, kept) = for_call(|| encode_items(&mut chunk, &mut writer));
+        let (errors, references) = for_call(|| encode_items(&mut chunk, &mut writer));
         let label = self.options.label.clone().map(Arc::from);
         let decode =
             move |arrived: &Arrived<'_>| decode_chunk(arrived, count, errors, label.as_ref());
-        match self.call(code::call_chunk(function), writer, kept) {
+        match self.call(code::call_chunk(function), writer, references) {
             Ok(call) => self.enqueue_or_fail(call, decode),
             Err(error) => self.failed(error),
         }

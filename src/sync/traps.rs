@@ -1,4 +1,8 @@
 //! Where unit tests let a thread of the crate's own panic, to see that nobody waits for it in vain.
+//!
+//! The sweep's faults, in `sys`, are not for that. They are told to a whole program by a variable, so that its workers
+//! know of them too, and befall whichever process comes to a step first. A panic befalls one thread, of one pool,
+//! while other tests go on beside it; and threads are there on every system.
 
 use super::global::Mutex;
 

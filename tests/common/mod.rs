@@ -17,6 +17,8 @@ mod held;
 mod panics;
 mod pools;
 mod processes;
+#[cfg(target_os = "linux")]
+pub(crate) mod workers;
 
 pub(crate) use bounds::{BOUND, eventually, let_others_get_on, within};
 pub(crate) use drops::{Drops, DropsAtGate, PanicsOnDrop, Tells, Token};

@@ -1,11 +1,11 @@
 //! Tasks that end their process, or do it harm.
 
-use crate::common::{Address, FarGate, FarLatch, Mailbox, eventually};
-use crate::postconditions::{Ledger, ends, goes_on_and_ends, scenario, scenario_with_program};
-use crate::support::{
+use crate::common::workers::{
     Folder, death_of, is_alive, note, noted, pause_for_ever, pool, process_of, send_signal,
     until_gone,
 };
+use crate::common::{Address, FarGate, FarLatch, Mailbox, eventually};
+use crate::postconditions::{Ledger, ends, goes_on_and_ends, scenario, scenario_with_program};
 use concurrent_futures::{
     DeathCause, Future, ProcessPoolBuilder, ProcessPoolExecutor, TaskErrorKind, TaskOptions,
     TaskPanic, WorkerDeath,

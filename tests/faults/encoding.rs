@@ -1,8 +1,8 @@
 //! Values that fail on their way to another process, or back.
 
+use crate::common::workers::{pool, process_of};
 use crate::common::{FarGate, FarLatch, eventually};
 use crate::postconditions::{Ledger, ends, goes_on_and_ends, scenario, scenario_with_program};
-use crate::support::{pool, process_of};
 use concurrent_futures::{
     DeathCause, Future, ProcessPoolExecutor, ProcessPoolHandle, TaskError, TaskErrorKind,
     TransferStage, WhenFull,

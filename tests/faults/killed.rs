@@ -1,13 +1,13 @@
 //! Workers that are killed from outside.
 
+use crate::common::workers::{
+    Door, Folder, death_of, is_alive, is_stopped, knock, knock_for_ever, note, noted, pool,
+    process_of, send_signal, until_gone,
+};
 use crate::common::{FarGate, FarLatch, eventually};
 use crate::dying::{tells_who_died, was_signalled};
 use crate::postconditions::{
     Ledger, ends, goes_on, goes_on_and_ends, says_that_it_is_broken, scenario,
-};
-use crate::support::{
-    Door, Folder, death_of, is_alive, is_stopped, knock, knock_for_ever, note, noted, pool,
-    process_of, send_signal, until_gone,
 };
 use concurrent_futures::{
     DeathCause, Future, OnWorkerDeath, ProcessPoolBuilder, ProcessPoolExecutor, ProcessPoolHandle,

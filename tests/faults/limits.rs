@@ -1,8 +1,8 @@
 //! Tasks that are cancelled, stopped, or given only so much time.
 
+use crate::common::workers::{Folder, note, noted, pool};
 use crate::common::{Deliberate, FarGate, FarLatch, hush, occupy};
 use crate::postconditions::{Ledger, ends, goes_on_and_ends, scenario};
-use crate::support::{Folder, note, noted, pool};
 use concurrent_futures::{
     Future, ProcessPoolExecutor, TaskOptions, ThreadPoolExecutor, as_completed_timeout,
 };

@@ -7,9 +7,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../processes/support.rs"]
-#[allow(dead_code)] // It belongs to the tests of processes, and this program uses some of it.
-mod support;
 
 mod dying;
 mod encoding;

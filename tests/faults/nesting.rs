@@ -1,8 +1,8 @@
 //! Callbacks, maps, pools within pools, what is kept, and many threads at once.
 
+use crate::common::workers::{pool, process_of, send_signal};
 use crate::common::{FarGate, FarLatch, Held};
 use crate::postconditions::{goes_on, goes_on_and_ends, scenario};
-use crate::support::{pool, process_of, send_signal};
 use concurrent_futures::{MapOptions, ProcessPoolExecutor, SharedData, TaskError};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;

@@ -1,8 +1,8 @@
 //! Trouble of the program that has the pool.
 
+use crate::common::workers::{is_alive, pool, process_of, send_signal, until_gone};
 use crate::common::{FarGate, FarLatch, eventually};
 use crate::postconditions::{ends, goes_on, goes_on_and_ends, scenario};
-use crate::support::{is_alive, pool, process_of, send_signal, until_gone};
 use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};

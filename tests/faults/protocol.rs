@@ -1,9 +1,9 @@
 //! What stands between two processes: values that fill it, and workers that say what no worker says.
 
+use crate::common::workers::{death_of, pause_for_ever, pool, process_of, send_signal};
 use crate::common::{FarGate, FarLatch, Gate, eventually};
 use crate::dying::was_signalled;
 use crate::postconditions::{Ledger, ends, goes_on, goes_on_and_ends, scenario};
-use crate::support::{death_of, pause_for_ever, pool, process_of, send_signal};
 use concurrent_futures::{
     DeathCause, Future, MapOptions, ProcessPoolBuilder, ProcessPoolExecutor, TaskOptions,
 };
@@ -175,13 +175,17 @@ fn s051_junk_ends_its_worker_and_the_error_says_that_it_broke_the_protocol() {
 #[test]
 fn s051_more_output_than_is_to_be_kept_ends_its_worker() {
     // What stands before the outcome: nine bytes of standard output, and none of standard error.
-    let mut report = vec![1, 1, 9];
+    let mut report = vec![1, 1, 0, 9];
     report.extend([7; 9]);
     report.extend([0, 0, 0, 0]);
     let head = [&[2, 0, 0, 0, 0][..], &report, &[0, 0]].concat();
     scenario(|ledger| {
-        let fault = fault_of(ledger, frame(head.len() as u64, DONE, &head));
-        assert!(fault.contains("more output than it is to keep"), "{fault}");
+        // That it is in the files is the other way to tell of it.
+        let in_files = [&[2, 0, 0, 0, 0][..], &[1, 1, 1, 0, 0, 0], &[0, 0]].concat();
+        for head in [&head, &in_files] {
+            let fault = fault_of(ledger, frame(head.len() as u64, DONE, head));
+            assert!(fault.contains("more output than it is to keep"), "{fault}");
+        }
         let executor = one().capture_output(8).build().unwrap();
         process_of(&executor);
         let says_it = ledger.watch(executor.submit(says, frame(head.len() as u64, DONE, &head)));

@@ -1,9 +1,9 @@
 //! Workers that are replaced in the ordinary course of things, and pools that become larger or smaller.
 
+use crate::common::workers::{Door, is_alive, knock, pool, process_of, send_signal, until_gone};
 use crate::common::{FarGate, FarLatch, eventually};
 use crate::postconditions::{ends, goes_on, goes_on_and_ends, scenario};
 use crate::refused::{become_somebody, leave_all_threads, leave_threads};
-use crate::support::{Door, is_alive, knock, pool, process_of, send_signal, until_gone};
 use concurrent_futures::ProcessPoolExecutor;
 use std::collections::HashSet;
 use std::time::Duration;

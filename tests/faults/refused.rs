@@ -4,9 +4,9 @@
 //! so on. Wherever that comes to an end within the pool, each task gives its value or says who refused what,
 //! and when the limit is gone the pool works. Descriptors are in `tests/processes/limits.rs`.
 
+use crate::common::workers::pool;
 use crate::common::{in_child, occupy, printed};
 use crate::postconditions::{Ledger, ends, goes_on, scenario};
-use crate::support::pool;
 use concurrent_futures::{
     Future, ProcessPoolExecutor, Refusal, SharedData, TaskError, TaskErrorKind, TaskOptions,
     ThreadPoolExecutor,

@@ -1,14 +1,14 @@
 //! Workers that do not start, or not as they should.
 
+use crate::common::workers::{
+    Door, Folder, Visitor, death_of, pause_for_ever, pool, process_of, send_signal,
+};
 use crate::common::{FarGate, FarLatch, eventually, is_no_worker};
 use crate::dying::was_signalled;
 use crate::killed::stalling;
 use crate::postconditions::{
     Ledger, ends, goes_on, goes_on_and_ends, name_of, named_scenario_with_program,
     says_that_it_is_broken, scenario,
-};
-use crate::support::{
-    Door, Folder, Visitor, death_of, pause_for_ever, pool, process_of, send_signal,
 };
 use concurrent_futures::{
     BuildError, ProcessPoolBuilder, ProcessPoolExecutor, TaskErrorKind, TaskOptions,

@@ -1,10 +1,10 @@
 //! Pools that are shut down, at every moment and in every way.
 
-use crate::common::{FarGate, FarLatch, eventually, let_others_get_on};
-use crate::postconditions::{ends, scenario};
-use crate::support::{
+use crate::common::workers::{
     Door, is_alive, knock, knock_for_ever, pool, process_of, send_signal, until_gone,
 };
+use crate::common::{FarGate, FarLatch, eventually, let_others_get_on};
+use crate::postconditions::{ends, scenario};
 use concurrent_futures::{ProcessPoolExecutor, ReturnWhen, wait};
 use std::path::PathBuf;
 

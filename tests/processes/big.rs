@@ -1,7 +1,7 @@
 //! Arguments and results that are large, or too large, or cannot be brought over at all.
 
 use crate::common::within;
-use crate::support::{pool, process_of};
+use crate::common::workers::{pool, process_of};
 use concurrent_futures::{
     MapOptions, ProcessPoolExecutor, TaskError, TaskErrorKind, TaskOptions, TransferError,
     TransferStage,

@@ -1,8 +1,8 @@
 //! What breaks a pool, and what its futures say then.
 
+use crate::common::workers::{Door, Folder, death_of, knock, note, noted, send_signal, until_gone};
 use crate::common::{panic_quietly, within};
 use crate::death::aborts;
-use crate::support::{Door, Folder, death_of, knock, note, noted, send_signal, until_gone};
 use concurrent_futures::{
     BuildError, DeathCause, OnWorkerDeath, ProcessPoolExecutor, Refusal, TaskErrorKind,
 };

@@ -1,7 +1,7 @@
 //! No ceremony: a pool works in every program, and its workers are what they were told to be.
 
+use crate::common::workers::{Folder, pool, process_of};
 use crate::common::{in_child, printed, within};
-use crate::support::{Folder, pool, process_of};
 use concurrent_futures::ProcessPoolExecutor;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

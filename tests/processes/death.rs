@@ -1,8 +1,10 @@
 //! What comes after the death of a worker: another one, and another attempt. How a task can die is in
 //! `tests/faults`.
 
+use crate::common::workers::{
+    Folder, death_of, note, noted, pool, process_of, send_signal, until_gone,
+};
 use crate::common::{eventually, within};
-use crate::support::{Folder, death_of, note, noted, pool, process_of, send_signal, until_gone};
 use concurrent_futures::{ProcessPoolExecutor, attempt};
 use std::path::PathBuf;
 

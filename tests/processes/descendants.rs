@@ -1,10 +1,10 @@
 //! What tasks start: processes of their own, and pools within pools.
 
-use crate::common::{eventually, within};
-use crate::support::{
+use crate::common::workers::{
     Door, Folder, death_of, is_alive, knock, knock_only, noted, pause_for_ever, pool, process_of,
     send_signal, until_gone,
 };
+use crate::common::{eventually, within};
 use concurrent_futures::{BuildError, ProcessPoolExecutor, ThreadPoolExecutor, worker_index};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -2,9 +2,9 @@
 //!
 //! All of it is done in a process of its own, where nobody else opens files or starts threads.
 
+use crate::common::workers::{death_of, pause_for_ever, pool};
 use crate::common::{Held, eventually, in_child, printed};
 use crate::death::aborts;
-use crate::support::{death_of, pause_for_ever, pool};
 use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
 use std::fs;
 use std::time::Duration;

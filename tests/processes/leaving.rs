@@ -1,7 +1,7 @@
 //! Workers that have been told to leave, and do not.
 
+use crate::common::workers::{is_alive, process_of, until_gone};
 use crate::common::{FarGate, FarLatch, eventually, within};
-use crate::support::{is_alive, process_of, until_gone};
 use concurrent_futures::{ProcessPoolBuilder, ProcessPoolExecutor, WorkerState};
 use std::time::Duration;
 

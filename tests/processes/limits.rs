@@ -2,9 +2,9 @@
 //!
 //! Each is a process of its own, where nobody else opens files.
 
+use crate::common::workers::{death_of, is_alive, pool, process_of, until_gone};
 use crate::common::{in_child, printed};
 use crate::death::aborts;
-use crate::support::{death_of, is_alive, pool, process_of, until_gone};
 use concurrent_futures::{DeathCause, Refusal, TaskError, TaskErrorKind};
 use std::collections::BTreeSet;
 

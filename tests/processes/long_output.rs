@@ -1,8 +1,8 @@
 //! Tasks that write much, and limits on it.
 
+use crate::common::workers::{Door, knock_only, pause_for_ever};
 use crate::common::{Held, eventually, in_child, printed, within};
 use crate::output::{builder, output_of, pool, prints, texts, texts_of};
-use crate::support::{Door, knock_only, pause_for_ever};
 use concurrent_futures::TaskOptions;
 use std::io::Write;
 use std::path::PathBuf;

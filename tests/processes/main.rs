@@ -21,5 +21,4 @@ mod races;
 mod retrying;
 mod silence;
 mod stopping;
-mod support;
 mod usage;

@@ -3,12 +3,12 @@
 //! Each test runs this test program again, as one that has a pool, and looks from outside at what is
 //! left of it.
 
-use crate::common::{BOUND, eventually};
-use crate::descendants::start_children;
-use crate::support::{
+use crate::common::workers::{
     Door, Folder, is_stopped, knock_for_ever, knock_only, note, noted, pause_for_ever, send_signal,
     until_gone,
 };
+use crate::common::{BOUND, eventually};
+use crate::descendants::start_children;
 use concurrent_futures::ProcessPoolExecutor;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! What tasks write is found in their futures.
 
+use crate::common::workers::{Door, knock_only, pause_for_ever, send_signal};
 use crate::common::{Held, eventually, in_child, printed, within};
-use crate::support::{Door, knock_only, pause_for_ever, send_signal};
 use concurrent_futures::{
     Future, MapOptions, ProcessPoolBuilder, ProcessPoolExecutor, TaskOptions, TaskOutput, attempt,
 };
@@ -327,7 +327,7 @@ fn a_task_that_never_began_or_is_not_done_has_no_output() {
 #[test]
 fn a_task_that_closes_its_descriptors_loses_its_output_and_no_file_of_its_own() {
     within(|| {
-        let folder = crate::support::Folder::new();
+        let folder = crate::common::workers::Folder::new();
         let writes = |path: PathBuf| {
             println!("gone");
             // SAFETY: it takes plain numbers.

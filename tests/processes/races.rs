@@ -1,8 +1,8 @@
 //! Faults that showed only when two things happened at just the wrong time: one test for each, with
 //! its story. Each gives the wrong time many chances.
 
+use crate::common::workers::{Folder, note, noted, pool, send_signal};
 use crate::common::{FarGate, FarLatch, within};
-use crate::support::{Folder, note, noted, pool, send_signal};
 use concurrent_futures::{
     OnWorkerDeath, ProcessPoolExecutor, TaskErrorKind, TaskOptions, WhenFull,
 };

@@ -1,7 +1,7 @@
 //! Workers of which nothing is heard for a while.
 
+use crate::common::workers::{Folder, note, noted, pool};
 use crate::common::{FarGate, FarLatch, within};
-use crate::support::{Folder, note, noted, pool};
 use concurrent_futures::ProcessPoolExecutor;
 use std::thread::sleep;
 use std::time::Duration;

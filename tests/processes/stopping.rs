@@ -1,10 +1,10 @@
 //! Tasks that must not begin, or not go on.
 
-use crate::common::{eventually, within};
-use crate::support::{
+use crate::common::workers::{
     Door, Folder, is_alive, knock, knock_for_ever, knock_only, note, noted, pause_for_ever, pool,
     process_of, until_gone,
 };
+use crate::common::{eventually, within};
 use concurrent_futures::{
     FutureState, ProcessPoolExecutor, TaskErrorKind, TaskOptions, cancellation_requested,
 };

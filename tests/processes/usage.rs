@@ -1,7 +1,7 @@
 //! What tasks need is found in their futures.
 
 use crate::common::within;
-use crate::support::{Door, knock};
+use crate::common::workers::{Door, knock};
 use concurrent_futures::ProcessPoolExecutor;
 use std::time::Duration;
 

@@ -371,11 +371,11 @@ impl<S: 'static> ProcessPoolBuilder<S> {
         code: Result<Code, TransferError>,
         argument: &A,
     ) -> ProcessPoolBuilder<N> {
-        let (encoded, kept) = for_call(|| value::encoded(argument));
+        let (encoded, references) = for_call(|| value::encoded(argument));
         let encoded =
             encoded.map_err(|error| TransferError::new(TransferStage::EncodeArgument, error));
         match code.and_then(|code| encoded.map(|bytes| (code, bytes))) {
-            Ok((code, bytes)) => self.settings.initializer = Some((code, bytes, kept)),
+            Ok((code, bytes)) => self.settings.initializer = Some((code, bytes, references)),
             Err(error) => self.refuse("initializer", error),
         }
         self.settings.finalizer = None;
@@ -450,8 +450,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
             Ok(code) => {
                 let capture = move || {
                     let captured = capture();
-                    let (encoded, kept) = for_call(|| value::encoded(&captured));
-                    encoded.map(|bytes| (Arc::from(bytes), kept))
+                    let (encoded, references) = for_call(|| value::encoded(&captured));
+                    encoded.map(|bytes| (Arc::from(bytes), references))
                 };
                 self.settings.context = Some((code, Box::new(capture)));
             }

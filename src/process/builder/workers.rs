@@ -180,7 +180,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     ///
     /// It does not matter who writes: Rust code, C code, or other processes that the task has started. What those
     /// or the task's threads write after the task is over counts for the next task of that worker. A chunk of a
-    /// `map` is one task. Nobody who writes is held up or gets an error, however much it is.
+    /// `map` is one task. Nobody who writes is held up or gets an error, however much it is. What is longer than
+    /// 64 KiB takes no memory of the worker: this process reads it, and the worker begins its next task after that.
     ///
     /// The initializer and the finalizer write where this process does. A crash takes along what the task's
     /// process has kept to itself: `print!` without the end of a line, and C's buffers of files.

@@ -5,7 +5,7 @@ use crate::error::{
 };
 use crate::process::page::Page;
 use crate::process::payload::{Arrived, Payload};
-use crate::process::shared::Kept;
+use crate::process::shared::References;
 use crate::process::wire::message::{Code, Outcome, Panic, Usage};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
@@ -21,7 +21,7 @@ pub(crate) struct Call {
     pub(crate) argument: Payload,
     pub(crate) context: Option<(Code, Arc<[u8]>)>,
     /// What argument and context refer to, which has to stay until the task is over.
-    pub(crate) kept: Kept,
+    pub(crate) references: References,
 }
 
 /// A task, with what becomes of its outcome.

@@ -295,12 +295,13 @@ pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
     let has_long_output =
         head.report.as_ref().is_some_and(|it| matches!(it.output, Some(Output::InFiles(_))));
-    let report = head.report.take().map(|it| report(line, *it)).transpose()?;
     let place = match head.outcome {
         Outcome::Value(Where::Kept(place)) => Some(place),
         _ => None,
     };
+    // First, for it goes with the worker, and long output does not.
     let arrived = place.map(|it| (it.number, map(line, it)));
+    let report = head.report.take().map(|it| report(line, *it)).transpose()?;
     if has_long_output || place.is_some_and(|it| it.is_awaited) {
         line.push(Kind::Taken);
         fault!(TakenPushed);

@@ -2,7 +2,7 @@
 
 use crate::executor::WhenFull;
 use crate::process::machine::OnWorkerDeath;
-use crate::process::shared::Kept;
+use crate::process::shared::References;
 use crate::process::wire::message::Code;
 use crate::queue::Order;
 use crate::sync::Arc;
@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Captures what a call is to be made within.
-pub(crate) type Capture = Box<dyn Fn() -> Result<(Arc<[u8]>, Kept), String> + Send + Sync>;
+pub(crate) type CaptureContext =
+    Box<dyn Fn() -> Result<(Arc<[u8]>, References), String> + Send + Sync>;
 pub(crate) type EnvironmentOf = Box<dyn Fn(usize) -> Vec<(OsString, OsString)> + Send + Sync>;
 pub(crate) type AffinityOf = Box<dyn Fn(usize) -> Vec<usize> + Send + Sync>;
 
@@ -37,9 +38,9 @@ pub(crate) struct Settings {
     pub(crate) when_full: WhenFull,
     pub(crate) order: Order,
     /// With what its argument refers to, as workers are started as long as the pool exists.
-    pub(crate) initializer: Option<(Code, Vec<u8>, Kept)>,
+    pub(crate) initializer: Option<(Code, Vec<u8>, References)>,
     pub(crate) finalizer: Option<Code>,
-    pub(crate) context: Option<(Code, Capture)>,
+    pub(crate) context: Option<(Code, CaptureContext)>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) environment_of: Option<EnvironmentOf>,
     pub(crate) current_dir: Option<PathBuf>,

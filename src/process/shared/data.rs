@@ -177,8 +177,8 @@ mod tests {
 
     /// As it travels, and what keeps it meanwhile.
     fn sent(value: &impl Serialize) -> (Vec<u8>, impl Sized) {
-        let (bytes, kept) = for_call(|| encoded(value));
-        (bytes.unwrap(), kept)
+        let (bytes, references) = for_call(|| encoded(value));
+        (bytes.unwrap(), references)
     }
 
     #[test]

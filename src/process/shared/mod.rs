@@ -11,7 +11,7 @@
 //! comes home as the region that was there all the time.
 //!
 //! A reference on its way keeps nothing alive. That is the sender's part: while it encodes a call,
-//! every region that is encoded is also put into the call's [`Kept`] (`kept`), which stays until the
+//! every region that is encoded is also put into the call's [`References`] (`references`), which stays until the
 //! task is over, however often it is tried; that of an initializer stays as long as the pool. A
 //! worker's result has nobody who would keep what it refers to, so only what came from outside may
 //! be a part of it: the sender has that, and needs nothing kept. Anything else that encodes a value,
@@ -38,14 +38,14 @@
 mod counter;
 mod data;
 mod flag;
-mod kept;
 mod plain;
+mod references;
 mod region;
 mod word;
 
 pub use counter::SharedCounter;
 pub use data::SharedData;
 pub use flag::StopFlag;
-pub(super) use kept::{Kept, for_call, for_result};
 pub use plain::Plain;
+pub(super) use references::{References, for_call, for_result};
 pub(super) use region::{keeps_any, let_go};

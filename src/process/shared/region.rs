@@ -1,7 +1,7 @@
 //! The shared memory that this process has at the moment, and how it is found by those who are sent
 //! a reference to it.
 
-use super::kept;
+use super::references;
 use crate::sync::global::Mutex;
 use crate::sync::{Arc, Weak};
 use crate::sys::{Key, Mapping, MemoryFile, SealedMapping};
@@ -155,7 +155,7 @@ impl Region {
         rest: R,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let sent = kept::send(self).map_err(serde::ser::Error::custom)?;
+        let sent = references::send(self).map_err(serde::ser::Error::custom)?;
         (sent, rest).serialize(serializer)
     }
 }

@@ -31,6 +31,7 @@
 //! may be limited, and then it would be ended by what a task has printed), and need not send what the other side
 //! has open. It waits until it is told that the files have been read, and nothing comes into them meanwhile, since
 //! [`Recorded`] keeps the recorder's thread from moving anything.
+
 mod flush;
 mod recorder;
 mod transcript;
@@ -49,6 +50,7 @@ const LITTLE: usize = 64 << 10;
 
 /// Under which numbers its reader has a stream open: the pipe, and the file.
 pub(crate) type Ends = (i32, i32);
+
 /// How much the pipe holds.
 fn waiting_in(pipe: &OwnedFd) -> usize {
     let count = retry(|| rustix::io::ioctl_fionread(pipe)).unwrap_or(0);

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 /// The shared memory that an encoded value refers to. As long as this exists, it can be decoded.
 #[derive(Debug, Clone, Default)]
-pub(in crate::process) struct Kept(BTreeMap<Key, Arc<Region>>);
+pub(in crate::process) struct References(BTreeMap<Key, Arc<Region>>);
 
-impl Kept {
-    pub(in crate::process) fn extend(&mut self, other: Kept) {
+impl References {
+    pub(in crate::process) fn extend(&mut self, other: References) {
         self.0.extend(other.0);
     }
 }
@@ -30,19 +30,21 @@ enum Purpose {
 thread_local! {
     static PURPOSE: Cell<Purpose> = const { Cell::new(Purpose::Other) };
     /// What the call refers to that is being encoded.
-    static KEPT: RefCell<Kept> = const { RefCell::new(Kept(BTreeMap::new())) };
+    static REFERENCES: RefCell<References> = const { RefCell::new(References(BTreeMap::new())) };
 }
 
 /// Encodes something that goes to a worker, and gives what has to be kept until it is not needed
 /// there any more.
-pub(in crate::process) fn for_call<R>(encode: impl FnOnce() -> R) -> (R, Kept) {
+pub(in crate::process) fn for_call<R>(encode: impl FnOnce() -> R) -> (R, References) {
     /// Puts back what was there before.
-    struct Restore(Option<Kept>);
+    struct Restore(Option<References>);
 
     impl Restore {
-        fn restore(&mut self) -> Kept {
+        fn restore(&mut self) -> References {
             let before = self.0.take();
-            before.and_then(|it| KEPT.try_with(|kept| kept.replace(it)).ok()).unwrap_or_default()
+            before
+                .and_then(|it| REFERENCES.try_with(|references| references.replace(it)).ok())
+                .unwrap_or_default()
         }
     }
 
@@ -53,7 +55,7 @@ pub(in crate::process) fn for_call<R>(encode: impl FnOnce() -> R) -> (R, Kept) {
     }
 
     // A thread that is about to end has no such variable any more: then nothing can be sent.
-    let mut restore = Restore(KEPT.try_with(|it| it.replace(Kept::default())).ok());
+    let mut restore = Restore(REFERENCES.try_with(|it| it.replace(References::default())).ok());
     let result = within(Purpose::Call, encode);
     (result, restore.restore())
 }
@@ -81,10 +83,10 @@ fn within<R>(purpose: Purpose, encode: impl FnOnce() -> R) -> R {
 /// The reference to a region that is to be encoded here and now, if it may.
 pub(super) fn send(region: &Arc<Region>) -> Result<Sent, &'static str> {
     match PURPOSE.get() {
-        Purpose::Call => KEPT
-            .try_with(|kept| {
-                let mut kept = kept.borrow_mut();
-                kept.0.entry(region.key()).or_insert_with(|| Arc::clone(region));
+        Purpose::Call => REFERENCES
+            .try_with(|references| {
+                let mut references = references.borrow_mut();
+                references.0.entry(region.key()).or_insert_with(|| Arc::clone(region));
                 region.here()
             })
             .map_err(|_| "its thread is about to end"),
@@ -115,13 +117,13 @@ mod tests {
         let data = SharedData::new(&[1u8, 2, 3]).unwrap();
         let counter = SharedCounter::new().unwrap();
         let value = (vec![data.clone(); 100], counter);
-        let (bytes, kept) = for_call(|| encoded(&value));
-        assert_eq!(kept.0.len(), 2);
+        let (bytes, references) = for_call(|| encoded(&value));
+        assert_eq!(references.0.len(), 2);
         drop((data, value));
         let decoded: (Vec<SharedData<u8>>, SharedCounter) =
             crate::process::wire::value::decode(&bytes.clone().unwrap()).unwrap();
         assert_eq!(*decoded.0[99], [1, 2, 3]);
-        drop((decoded, kept));
+        drop((decoded, references));
         let again: Result<(Vec<SharedData<u8>>, SharedCounter), _> =
             crate::process::wire::value::decode(&bytes.unwrap());
         let error = again.unwrap_err();
@@ -135,19 +137,19 @@ mod tests {
         assert!(encoded(&nested).unwrap_err().contains("only with the calls of a pool"));
         let in_result = for_result(|| encoded(&data));
         assert!(in_result.unwrap_err().contains("created in a worker"));
-        let (in_call, _kept) = for_call(|| encoded(&data));
+        let (in_call, _references) = for_call(|| encoded(&data));
         assert!(in_call.is_ok());
     }
 
     #[test]
     fn a_call_within_a_call_keeps_its_own() {
         let (outer, inner) = (SharedData::new(&[1i8]).unwrap(), SharedData::new(&[2i8]).unwrap());
-        let ((), kept) = for_call(|| {
-            let (_, kept) = for_call(|| encoded(&inner).unwrap());
-            assert_eq!(kept.0.len(), 1);
+        let ((), references) = for_call(|| {
+            let (_, references) = for_call(|| encoded(&inner).unwrap());
+            assert_eq!(references.0.len(), 1);
             encoded(&outer).unwrap();
         });
-        assert_eq!(kept.0.len(), 1);
+        assert_eq!(references.0.len(), 1);
         assert!(encoded(&outer).is_err());
     }
 

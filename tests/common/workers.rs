@@ -1,6 +1,6 @@
 //! Folders and doors through which a test hears of what happens in other processes.
 
-use crate::common::eventually;
+use super::eventually;
 use concurrent_futures::{Future, ProcessPoolExecutor, ProcessPoolHandle, TaskError, WorkerDeath};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
