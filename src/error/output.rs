@@ -88,8 +88,9 @@ impl TaskOutput {
         self.0.iter().any(|it| it.is_cut)
     }
 
-    /// The last line of standard error that says something, if it is not missing. That there might be more to
-    /// read, which Rust adds to a panic that ends a process, says nothing.
+    /// The last line of standard error that says something, if it is not missing; what a terminal would do instead
+    /// of showing it is escaped. That there might be more to read, which Rust adds to a panic that ends a process,
+    /// says nothing.
     pub(crate) fn last_words(&self) -> Option<String> {
         const MOST: usize = 200;
         let errors = &self.0[1];
@@ -101,12 +102,25 @@ impl TaskOutput {
         };
         let line = text.lines().rev().map(str::trim).find(says_something)?;
         let is_long = line.chars().nth(MOST).is_some();
-        let mut words: String = line.chars().take(MOST).collect();
+        let mut words = String::new();
+        for one in line.chars().take(MOST) {
+            match is_obeyed(one) {
+                true => words.extend(one.escape_default()),
+                false => words.push(one),
+            }
+        }
         if is_long {
             words.push('…');
         }
         (!errors.is_cut).then_some(words)
     }
+}
+
+/// Whether a terminal does what this says, instead of showing it: it moves the cursor, or changes the order of
+/// what stands around it, so that something else seems to be said.
+fn is_obeyed(one: char) -> bool {
+    let reorders = matches!(one, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    one.is_control() || reorders
 }
 
 impl fmt::Debug for TaskOutput {
@@ -177,6 +191,16 @@ mod tests {
     #[test]
     fn words_that_others_have_followed_are_not_the_last() {
         assert_eq!(last_words(b"not the last", true), None);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let words = |text: &str| last_words(text.as_bytes(), false).unwrap();
+        assert_eq!(words("\x1b[2Jall is \x1b[32mwell"), r"\u{1b}[2Jall is \u{1b}[32mwell");
+        assert_eq!(words("lost\rwell\x08\u{9b}1m"), r"lost\rwell\u{8}\u{9b}1m");
+        assert_eq!(words("a \u{202e}txt.exe"), r"a \u{202e}txt.exe");
+        let harmless = "it's \"ä\" e\u{301} \\ 日本";
+        assert_eq!(words(harmless), harmless);
     }
 
     #[test]

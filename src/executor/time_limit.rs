@@ -54,7 +54,7 @@ impl BeginLimits {
         task: &TaskRef,
         give_up: impl FnOnce(&TaskRef) + Send + 'static,
     ) -> std::io::Result<()> {
-        let limit = task.extras().and_then(|extras| extras.begin_within);
+        let limit = task.settings().and_then(|it| it.begin_within);
         let Some(at) = limit.and_then(deadline_after) else { return Ok(()) };
         let late = task.clone();
         // Held until the alarm is known here, since it may go off at once.
@@ -66,7 +66,7 @@ impl BeginLimits {
 
     /// The task has begun, or is over.
     pub(crate) fn met(&self, timer: &Timer, task: &TaskRef) {
-        if task.extras().is_some_and(|extras| extras.begin_within.is_some())
+        if task.settings().is_some_and(|it| it.begin_within.is_some())
             && let Some(alarm) = self.0.lock().remove(&task.address())
         {
             timer.cancel(alarm);

@@ -2,7 +2,8 @@
 
 use super::Future;
 use crate::error::{TaskError, TaskErrorKind};
-use crate::task::{Extras, OwnerId, Source, promised};
+use crate::sync::Arc;
+use crate::task::{Extras, OwnerId, Source, TaskSettings, promised};
 use std::error::Error;
 
 impl<T, E> Future<Result<T, E>>
@@ -32,12 +33,13 @@ where
     pub fn flatten(self) -> Future<T> {
         let handle = self.into_handle();
         let task = handle.task().clone();
-        let extras = Extras {
+        let settings = TaskSettings {
             label: task.label().cloned(),
-            on_unobserved: task.extras().and_then(|extras| extras.on_unobserved.clone()),
-            report: task.extras().and_then(|extras| extras.report.clone()),
-            ..Extras::default()
+            on_unobserved: task.settings().and_then(|it| it.on_unobserved.clone()),
+            ..TaskSettings::default()
         };
+        let report = task.extras().and_then(|it| it.report.clone());
+        let extras = Extras { report, ..Extras::new(Arc::new(settings)) };
         let extras = extras.made_from(Source::Same(task.clone()));
         let (mut producer, flat) = promised(OwnerId::NOBODY, Some(extras));
         handle.on_settled(move |outcome| {

@@ -3,7 +3,7 @@
 use super::Future;
 use crate::error::{InvalidStateError, TaskError, TaskErrorKind};
 use crate::sync::Arc;
-use crate::task::{Extras, OwnerId, Producer, Snapshot, promised};
+use crate::task::{Extras, OwnerId, Producer, Snapshot, TaskSettings, promised};
 use std::error::Error;
 
 /// The producing side of a [`Future`]: for whoever writes an executor, or a test.
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Promise<T> {
     /// ```
     pub fn labelled(label: impl Into<String>) -> (Promise<T>, Future<T>) {
         let label = Some(Arc::from(label.into()));
-        Self::with_extras(Extras { label, ..Extras::default() }.shared())
+        Self::with_extras(TaskSettings { label, ..TaskSettings::default() }.shared())
     }
 
     fn with_extras(extras: Option<Arc<Extras>>) -> (Promise<T>, Future<T>) {

@@ -14,7 +14,7 @@ use crate::executor::{
 };
 use crate::future::Future;
 use crate::sync::Arc;
-use crate::task::{self, Extras, promised};
+use crate::task::{self, Extras, TaskSettings, promised};
 #[cfg(feature = "monitor")]
 use crate::timeline::Timeline;
 use serde::Serialize;
@@ -422,9 +422,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
 
     /// The same for a task that shares it with no other.
     pub(super) fn own_extras(&self) -> Extras {
-        let settings = self.extras.as_deref().map(|it| it.of_task(UNNAMED)).unwrap_or_default();
+        let extras = self.extras.as_deref().map(|it| it.of_task(UNNAMED));
         let report = self.pool.settings.wants_reports().then(Arc::default);
-        Extras { report, ..settings }
+        Extras { report, ..extras.unwrap_or_else(|| Extras::new(Arc::default())) }
     }
 
     pub(super) fn enqueue_job(&self, job: Job, patience: Patience) -> Result<(), Refused> {
@@ -530,14 +530,14 @@ fn encode_contained<A: Serialize>(value: &A, into: &mut Writer) -> Result<Kept, 
 }
 
 fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
-    Extras {
+    TaskSettings {
         label: options.label.clone().map(Arc::from),
         timeout: options.timeout,
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         timeline: pool.settings.timeline.clone(),
         executor: Some(Arc::clone(&pool.settings.name)),
-        ..Extras::default()
+        ..TaskSettings::default()
     }
     .shared()
 }

@@ -22,6 +22,7 @@ use super::deliver;
 use super::extras::{Extras, Report, Watch, ending_with};
 use super::owner::OwnerId;
 use super::panic;
+use super::settings::TaskSettings;
 use super::state::{Finish, Snapshot, State};
 use super::task_ref::TaskRef;
 use super::waiters::Waiters;
@@ -84,8 +85,13 @@ pub(super) struct Table {
 }
 
 impl Header {
+    #[inline]
+    pub(crate) fn settings(&self) -> Option<&TaskSettings> {
+        Some(&self.extras.as_ref()?.settings)
+    }
+
     pub(crate) fn label(&self) -> Option<&Arc<str>> {
-        self.extras.as_ref()?.label.as_ref()
+        self.settings()?.label.as_ref()
     }
 
     #[inline]
@@ -110,7 +116,7 @@ impl Header {
     /// The error of a task that is done and has no outcome in its slot.
     pub(super) fn error_without_outcome(&self, now: Snapshot) -> TaskError {
         if now.is_expired() {
-            let limit = self.extras.as_ref().and_then(|extras| extras.timeout);
+            let limit = self.settings().and_then(|it| it.timeout);
             self.error(TaskErrorKind::TimedOut { limit: limit.unwrap_or_default() })
         } else {
             self.error(TaskErrorKind::Cancelled)
@@ -131,7 +137,7 @@ impl Header {
 
     /// Reports a failure that nobody looked at, if somebody wants to know.
     pub(super) fn report_unobserved(&self, error: &TaskError) {
-        let hook = self.extras.as_ref().and_then(|extras| extras.on_unobserved.as_ref());
+        let hook = self.settings().and_then(|it| it.on_unobserved.as_ref());
         if let Some(hook) = hook {
             panic::contain(|| hook(error));
         }

@@ -9,6 +9,7 @@ mod handle;
 mod owner;
 mod panic;
 mod series;
+mod settings;
 mod span;
 mod state;
 mod task_ref;
@@ -25,13 +26,14 @@ pub(crate) use context::{
 pub use context::{attempt, block_in_place, cancellation_requested, current_label};
 pub(crate) use deliver::leaving_delivery_of;
 pub(crate) use derived::Stop;
-pub(crate) use extras::{Extras, Report, Source, Unobserved, Watch, ending_with};
+pub(crate) use extras::{Extras, Report, Source, Watch, ending_with};
 pub(crate) use handle::{Fresh, Handle, Producer, promised};
 pub(crate) use owner::{Advice, Attendance, Owner, OwnerId, register, unregister};
 #[cfg(feature = "monitor")]
 pub(crate) use panic::REPORTER;
 pub(crate) use panic::{AbortOnUnwind, catch, contain, install_hook, panicked, resume, told};
 pub(crate) use series::{on_behalf_of, one_after_the_other};
+pub(crate) use settings::{TaskSettings, Unobserved};
 pub(crate) use state::Snapshot;
 pub(crate) use task_ref::{Begun, Cancelled, TaskRef};
 pub(crate) use waiters::{Observer, Phase, Waiter};

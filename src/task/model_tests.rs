@@ -7,7 +7,7 @@ use super::handle::{Fresh, Handle};
 use super::owner::OwnerId;
 use super::task_ref::{Cancelled, TaskRef};
 use super::waiters::Waiter;
-use super::{Blocking, Body, Extras, promised, while_blocked};
+use super::{Blocking, Body, Extras, TaskSettings, Unobserved, promised, while_blocked};
 use crate::sync::explore::{Counter, Letter, Witness, explore, spawn};
 use crate::sync::{Arc, Mutex, Parker};
 
@@ -49,7 +49,8 @@ fn run(entry: TaskRef) {
 
 fn expiring(on_unobserved: &Counter) -> Option<Arc<Extras>> {
     let reports = on_unobserved.clone();
-    Extras { on_unobserved: Some(Arc::new(move |_| reports.add())), ..Extras::default() }.shared()
+    let on_unobserved: Unobserved = Arc::new(move |_| reports.add());
+    TaskSettings { on_unobserved: Some(on_unobserved), ..TaskSettings::default() }.shared()
 }
 
 /// Sleeps until the task has settled; one token must do.

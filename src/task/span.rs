@@ -23,7 +23,7 @@ mod present {
     struct Known {
         span: Option<Arc<Span>>,
         /// The worker and its process, if the task was sent to one.
-        process: Option<(String, u32)>,
+        process: Option<(Arc<str>, usize, u32)>,
     }
 
     impl TaskSpan {
@@ -71,8 +71,8 @@ mod present {
         }
 
         /// The task runs, or has run, in another process. That is told when it ends, for here locks are held.
-        pub(crate) fn is_sent_to(&self, pool: &str, index: usize, process: u32) {
-            self.0.lock().process = Some((format!("{pool}_{index}"), process));
+        pub(crate) fn is_sent_to(&self, pool: &Arc<str>, index: usize, process: u32) {
+            self.0.lock().process = Some((Arc::clone(pool), index, process));
         }
 
         pub(crate) fn end(&self, ending: &str) {
@@ -83,8 +83,8 @@ mod present {
             let span = Leaving(span);
             contain(|| {
                 let Some(span) = &span.0 else { return };
-                if let Some((worker, process)) = process {
-                    span.record("worker", worker).record("process", process);
+                if let Some((pool, index, process)) = process {
+                    span.record("worker", format!("{pool}_{index}")).record("process", process);
                 }
                 span.record("ending", ending);
             });
@@ -109,6 +109,8 @@ mod present {
 
 #[cfg(not(feature = "tracing"))]
 mod absent {
+    use crate::sync::Arc;
+
     pub(crate) struct TaskSpan;
 
     impl TaskSpan {
@@ -128,7 +130,7 @@ mod absent {
             code()
         }
 
-        pub(crate) fn is_sent_to(&self, _pool: &str, _index: usize, _process: u32) {}
+        pub(crate) fn is_sent_to(&self, _pool: &Arc<str>, _index: usize, _process: u32) {}
 
         pub(crate) fn end(&self, _ending: &str) {}
     }

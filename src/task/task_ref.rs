@@ -5,6 +5,7 @@ use super::context;
 use super::deliver;
 use super::extras::{Extras, Report};
 use super::owner::OwnerId;
+use super::settings::TaskSettings;
 use super::state::{Cancel, Snapshot};
 use super::waiters::{Observer, Phase, Waiter};
 use crate::error::{BrokenCause, TaskError, TaskErrorKind};
@@ -72,6 +73,12 @@ impl TaskRef {
     #[inline]
     pub(crate) fn extras(&self) -> Option<&Arc<Extras>> {
         self.header().extras.as_ref()
+    }
+
+    /// What was asked for it, if anything was.
+    #[inline]
+    pub(crate) fn settings(&self) -> Option<&TaskSettings> {
+        self.header().settings()
     }
 
     pub(crate) fn label(&self) -> Option<&Arc<str>> {
@@ -192,7 +199,7 @@ impl TaskRef {
         let before = self.header().state.expire()?;
         let waiters = self.header().waiters.take().notify_observers();
         let is_unobserved = !before.has_handle();
-        let has_hook = self.extras().is_some_and(|extras| extras.on_unobserved.is_some());
+        let has_hook = self.settings().is_some_and(|it| it.on_unobserved.is_some());
         if waiters.is_empty() && !(is_unobserved && has_hook) {
             return None;
         }

@@ -43,7 +43,7 @@ pub(super) fn help(pool: Arc<Pool>, task: &TaskRef) -> bool {
 /// Whether a guest may run this. A wait for a task with a time limit should end when that does, which
 /// it cannot while it runs the task.
 fn suits(task: &TaskRef) -> bool {
-    task.extras().is_none_or(|extras| extras.timeout.is_none() && !extras.needs_state)
+    task.settings().is_none_or(|it| it.timeout.is_none() && !it.needs_state)
 }
 
 struct Left<'a>(&'a Guest);

@@ -12,7 +12,7 @@ use crate::executor::{
 };
 use crate::future::Future;
 use crate::sync::Arc;
-use crate::task::{self, Extras, Fresh, Handle, TaskRef};
+use crate::task::{self, Extras, Fresh, Handle, TaskRef, TaskSettings};
 #[cfg(feature = "monitor")]
 use crate::timeline::Timeline;
 use std::any::type_name;
@@ -64,7 +64,7 @@ impl<S> std::panic::RefUnwindSafe for ThreadPoolHandle<S> {}
 
 impl<S: 'static> ThreadPoolHandle<S> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
-        let extras = extras_for(&pool, TaskOptions::new()).shared();
+        let extras = settings_for(&pool, TaskOptions::new()).shared();
         let patience = Patience::Policy;
         ThreadPoolHandle { pool, extras, priority: 0, patience, state: PhantomData }
     }
@@ -80,7 +80,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// See [`TaskOptions`].
     pub fn with(&self, options: TaskOptions) -> ThreadPoolHandle<S> {
         let priority = options.priority;
-        let extras = extras_for(&self.pool, options).shared();
+        let extras = settings_for(&self.pool, options).shared();
         ThreadPoolHandle { extras, priority, ..self.clone() }
     }
 
@@ -295,9 +295,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let mut extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
-        extras.needs_state = true;
-        let stateful = self.with_extras(extras.shared());
+        let settings = TaskSettings { needs_state: true, ..(*self.settings()).clone() };
+        let stateful = self.with_extras(settings.shared());
         let call = move |argument| worker::with_state(|state| function(state, argument));
         stateful.submit_as(type_name::<F>(), call, argument)
     }
@@ -476,6 +475,10 @@ impl<S: 'static> ThreadPoolHandle<S> {
         Ok(())
     }
 
+    pub(super) fn settings(&self) -> Arc<TaskSettings> {
+        self.extras.as_ref().map(|it| Arc::clone(&it.settings)).unwrap_or_default()
+    }
+
     pub(super) fn with_extras(&self, extras: Option<Arc<Extras>>) -> Self {
         ThreadPoolHandle { extras, ..self.clone() }
     }
@@ -502,15 +505,15 @@ impl<S: 'static> ThreadPoolHandle<S> {
     }
 }
 
-fn extras_for(pool: &Pool, options: TaskOptions) -> Extras {
-    Extras {
+fn settings_for(pool: &Pool, options: TaskOptions) -> TaskSettings {
+    TaskSettings {
         label: options.label.map(Arc::from),
         timeout: options.timeout,
         begin_within: options.begin_within,
         on_unobserved: pool.settings.on_unobserved.clone(),
         timeline: pool.settings.timeline.clone(),
         executor: Some(Arc::clone(&pool.settings.thread_name_prefix)),
-        ..Extras::default()
+        ..TaskSettings::default()
     }
 }
 

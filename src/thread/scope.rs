@@ -13,7 +13,7 @@ use crate::executor::Patience;
 use crate::future::{Awaited, Future, Group, Waitable, sealed};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Parker};
-use crate::task::{self, AbortOnUnwind, Blocking, Body, Extras, Fresh};
+use crate::task::{self, AbortOnUnwind, Blocking, Body, Extras, Fresh, TaskSettings};
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
@@ -334,9 +334,10 @@ pub(super) fn run_scope<'env, T>(
     // the tasks: they hold this hook, and a hook that held the group would keep them for ever.
     let failed = Arc::new(AtomicUsize::new(0));
     let unobserved = Arc::clone(&failed);
-    let also = extras.and_then(|extras| extras.on_unobserved.clone());
-    let extras = Extras {
-        label: extras.and_then(|extras| extras.label.clone()),
+    let of_handle = extras.map(|it| &*it.settings);
+    let also = of_handle.and_then(|it| it.on_unobserved.clone());
+    let settings = TaskSettings {
+        label: of_handle.and_then(|it| it.label.clone()),
         on_unobserved: Some(Arc::new(move |error: &TaskError| {
             // ORDERING: relaxed; read after the scope has seen that the task is over.
             unobserved.fetch_add(1, Ordering::Relaxed);
@@ -347,13 +348,13 @@ pub(super) fn run_scope<'env, T>(
         timeline: pool.settings.timeline.clone(),
         executor: Some(Arc::clone(&pool.settings.thread_name_prefix)),
         // No timeout: it would end the future before the task has let go of its borrows.
-        ..Extras::default()
+        ..TaskSettings::default()
     };
     let scope = Scope {
         pool,
         priority,
         shared: Arc::clone(&shared),
-        extras: extras.shared(),
+        extras: settings.shared(),
         scope: PhantomData,
         env: PhantomData,
     };

@@ -38,8 +38,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         R: Send + 'static,
     {
         let first = future.into_handle();
-        let extras = self.extras.as_deref().map(Extras::settings).unwrap_or_default();
-        let extras = extras.made_from(Source::Before(first.task().clone()));
+        let extras = Extras::new(self.settings()).made_from(Source::Before(first.task().clone()));
         let second = self.with_extras(Some(extras));
         let value = Arc::new(Mutex::new(None));
         let input = Arc::clone(&value);

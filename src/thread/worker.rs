@@ -398,7 +398,7 @@ impl Host for Worker {
     }
 
     fn help(&self, task: &TaskRef) -> bool {
-        let needs_state = task.extras().is_some_and(|extras| extras.needs_state);
+        let needs_state = task.settings().is_some_and(|it| it.needs_state);
         let is_state_lent = self.state.try_borrow_mut().is_err();
         let may_run = task.owner() == self.pool.id
             && self.stage.get() == Stage::Serving

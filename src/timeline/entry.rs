@@ -22,13 +22,18 @@ pub(crate) struct Entry {
     timeline: Timeline,
     number: u64,
     name: Name,
-    submitted: u64,
     seat: Mutex<Seat>,
 }
 
-enum Seat {
+struct Seat {
+    /// When it was submitted, or queued once more.
+    queued: u64,
+    at: At,
+}
+
+enum At {
     Waiting,
-    At(Arc<Lane>),
+    Worker(Arc<Lane>),
     /// It stands in this lane.
     Over(Arc<Lane>, Ending),
 }
@@ -41,10 +46,9 @@ impl Entry {
     pub(crate) fn new(timeline: &Timeline, name: Name) -> Entry {
         Entry {
             number: timeline.next_number(),
-            submitted: timeline.now(),
+            seat: Mutex::new(Seat { queued: timeline.now(), at: At::Waiting }),
             timeline: timeline.clone(),
             name,
-            seat: Mutex::new(Seat::Waiting),
         }
     }
 
@@ -56,34 +60,43 @@ impl Entry {
     /// The task has been sent to the worker with this lane, who begins it when it can.
     pub(crate) fn sent_to(&self, lane: &Arc<Lane>) {
         let mut seat = self.seat.lock();
-        if !matches!(*seat, Seat::Waiting) {
+        if !matches!(seat.at, At::Waiting) {
             return;
         }
         lane.open(Open {
             number: self.number,
             name: self.name.clone(),
-            submitted: self.submitted,
+            queued: seat.queued,
             since: self.timeline.now(),
         });
-        *seat = Seat::At(Arc::clone(lane));
+        seat.at = At::Worker(Arc::clone(lane));
     }
 
     /// The worker that the task was sent to does not begin it.
     pub(crate) fn taken_back(&self) {
         let mut seat = self.seat.lock();
-        if let Seat::At(lane) = &*seat {
-            lane.withdraw(self.number);
-            *seat = Seat::Waiting;
+        if let At::Worker(lane) = &seat.at {
+            self.timeline.shared.withdraw(lane, self.number);
+            seat.at = At::Waiting;
         }
     }
 
     /// The task ends: now, or then.
     pub(crate) fn end(&self, ending: Ending, at: Option<Span>) {
         let mut seat = self.seat.lock();
-        let lane = match &mut *seat {
-            Seat::Waiting => Arc::clone(&self.timeline.shared.nowhere),
-            Seat::At(lane) => Arc::clone(lane),
-            Seat::Over(lane, before) => {
+        let queued = seat.queued;
+        let shared = &self.timeline.shared;
+        let lane = match &mut seat.at {
+            At::Waiting => {
+                let (number, name, ended) = (self.number, self.name.clone(), self.timeline.now());
+                shared.never_began(Record { number, name, queued, begun: NEVER, ended, ending });
+                Arc::clone(&shared.nowhere)
+            }
+            At::Worker(lane) => {
+                self.close(lane, queued, ending, at);
+                Arc::clone(lane)
+            }
+            At::Over(lane, before) => {
                 let before = std::mem::replace(before, ending);
                 if before != ending {
                     self.timeline.amend(lane, self.number, before, ending);
@@ -91,38 +104,30 @@ impl Entry {
                 return;
             }
         };
-        self.record(&lane, ending, at);
-        *seat = Seat::Over(lane, ending);
+        seat.at = At::Over(lane, ending);
     }
 
-    /// An attempt has ended, and another one will follow.
+    /// An attempt has ended, and the task is queued once more.
     pub(crate) fn retry(&self, at: Option<Span>) {
         let mut seat = self.seat.lock();
-        if let Seat::At(lane) = &*seat {
-            self.record(lane, Ending::Retried, at);
-            *seat = Seat::Waiting;
+        if let At::Worker(lane) = &seat.at {
+            let now = self.close(lane, seat.queued, Ending::Retried, at);
+            *seat = Seat { queued: now, at: At::Waiting };
         }
     }
 
-    fn record(&self, lane: &Arc<Lane>, ending: Ending, at: Option<Span>) {
+    /// Gives what time it is.
+    fn close(&self, lane: &Arc<Lane>, queued: u64, ending: Ending, at: Option<Span>) -> u64 {
         let now = self.timeline.now();
-        let record = Record {
-            number: self.number,
-            name: self.name.clone(),
-            submitted: self.submitted,
-            begun: NEVER,
-            ended: now,
-            process_id: 0,
-            ending,
-        };
         // Another process says so, so nothing is believed but that they are times.
         let told = at.map(|(begun, duration)| {
             let begun = self.timeline.since_origin(begun);
             let duration = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
             let ended = begun.saturating_add(duration);
-            (begun.clamp(self.submitted, now), ended.clamp(self.submitted, now))
+            (begun.clamp(queued, now), ended.clamp(queued, now))
         });
-        self.timeline.keep(lane, record, told);
+        self.timeline.shared.close(lane, self.number, (now, ending), told);
+        now
     }
 }
 

@@ -6,23 +6,27 @@
 
 mod entry;
 mod lane;
+mod lanes;
 #[cfg(feature = "monitor")]
 mod live;
 mod names;
+mod place;
 mod snapshot;
 mod svg;
 pub(crate) mod text;
 mod trace;
 
 pub(crate) use entry::{Entry, Span};
-pub(crate) use lane::{Lane, Place};
+pub(crate) use lane::Lane;
 #[cfg(feature = "monitor")]
 pub(crate) use live::Failure;
 pub(crate) use names::Name;
+pub(crate) use place::Place;
 
 use crate::sync::Arc;
 use crate::sync::global::{AtomicUsize, Mutex, Ordering};
 use lane::{Chunk, Record};
+use lanes::{Lanes, Pool};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -77,7 +81,7 @@ struct Shared {
     origin: Instant,
     capacity: usize,
     submitted: AtomicUsize,
-    lanes: Mutex<Vec<Arc<Lane>>>,
+    lanes: Mutex<Lanes>,
     /// Of tasks that ended without having been begun.
     nowhere: Arc<Lane>,
     kept: Mutex<Kept>,
@@ -120,7 +124,7 @@ impl Timeline {
                 capacity: tasks,
                 submitted: AtomicUsize::new(0),
                 lanes: Mutex::default(),
-                nowhere: Arc::new(Lane::new("", "not begun".into(), 0)),
+                nowhere: Arc::new(Lane::new(Pool::new("", u64::MAX), 0, "not begun".into(), 0)),
                 kept: Mutex::default(),
             }),
         }
@@ -138,48 +142,35 @@ impl Timeline {
     /// A place for a thread that is a worker of this pool, until that is dropped.
     pub(crate) fn seat_thread(&self, pool: &str) -> Place {
         let mut lanes = self.shared.lanes.lock();
-        let free = lanes.iter().find(|lane| lane.pool == pool && lane.take());
-        let lane = free.cloned().unwrap_or_else(|| {
-            let index = lanes.iter().filter(|lane| lane.pool == pool).count();
-            let lane = Arc::new(Lane::new(pool, format!("{pool}_{index}"), index));
-            lanes.push(Arc::clone(&lane));
-            lane
-        });
+        let index = lanes.free_index(|lane| lane.pool.name == pool);
+        let lane = lanes.add(pool, index, format!("{pool}_{index}"), 0);
+        drop(lanes);
         Place::take(self, lane)
     }
 
     /// The lane of the calling thread. One that is no worker, and helps, has a lane of its own from then on,
-    /// until it ends; another one of its name goes on with that.
+    /// until it ends.
     fn lane_here(&self) -> Arc<Lane> {
         Place::here(self).unwrap_or_else(|| {
             let name = std::thread::current().name().unwrap_or("caller").to_owned();
             let mut lanes = self.shared.lanes.lock();
-            let is_its = |lane: &&Arc<Lane>| lane.pool == lane::CALLERS && *lane.name == *name;
-            let free = lanes.iter().filter(is_its).find(|lane| lane.take());
-            let lane = free.cloned().unwrap_or_else(|| {
-                let index = lanes.iter().filter(|lane| lane.pool == lane::CALLERS).count();
-                let lane = Arc::new(Lane::new(lane::CALLERS, name, index));
-                lanes.push(Arc::clone(&lane));
-                lane
-            });
+            let is_its = |lane: &Lane| lane.pool.name == lane::CALLERS && *lane.name == *name;
+            let index = lanes.free_index(is_its);
+            let lane = lanes.add(lane::CALLERS, index, name, 0);
             drop(lanes);
             Place::keep(self, Arc::clone(&lane), true);
             lane
         })
     }
 
-    /// The lane of a process that is the worker with this index of a pool.
+    /// The lane of a process that is the worker with this index of a pool, until it [leaves](Self::leave).
     pub(crate) fn lane_of_process(&self, pool: &str, index: usize, process_id: u32) -> Arc<Lane> {
-        let mut lanes = self.shared.lanes.lock();
-        let is_its = |lane: &&Arc<Lane>| lane.pool == pool && lane.index == index;
-        let lane = lanes.iter().find(is_its).cloned().unwrap_or_else(|| {
-            let lane = Arc::new(Lane::new(pool, format!("{pool}_{index}"), index));
-            lanes.push(Arc::clone(&lane));
-            lane
-        });
-        drop(lanes);
-        lane.begin_process(process_id, self.now());
-        lane
+        self.shared.lanes.lock().add(pool, index, format!("{pool}_{index}"), process_id)
+    }
+
+    /// The worker of this lane has gone.
+    pub(crate) fn leave(&self, lane: &Arc<Lane>) {
+        self.shared.leave(lane);
     }
 
     fn now(&self) -> u64 {
@@ -197,21 +188,46 @@ impl Timeline {
         self.shared.submitted.fetch_add(1, Ordering::Relaxed) as u64 + 1
     }
 
-    /// A task is over; from when to when it ran, if somebody knows better than the lane.
-    fn keep(&self, lane: &Arc<Lane>, record: Record, told: Option<(u64, u64)>) {
-        let mut dropped = Vec::new();
-        lane.close(record, told, |chunk| {
-            dropped = self.shared.kept.lock().add(chunk, self.shared.capacity);
-        });
-        // Without a lock, for there may be many labels.
-        drop(dropped);
-    }
-
     /// A task has ended in another way than its lane was told.
     fn amend(&self, lane: &Arc<Lane>, number: u64, before: Ending, ending: Ending) {
-        if !lane.amend(number, before, ending) {
-            self.shared.kept.lock().amend(lane, number, ending);
+        let amended = lane.amend(number, ending);
+        let amended = amended.or_else(|| self.shared.kept.lock().amend(lane, number, ending));
+        #[cfg(feature = "monitor")]
+        lane.recount(number, before, ending, amended.as_ref());
+        #[cfg(not(feature = "monitor"))]
+        let (_, _) = (before, amended);
+    }
+}
+
+impl Shared {
+    fn leave(&self, lane: &Arc<Lane>) {
+        self.of_lane(lane, |keep| lane.leave(keep));
+    }
+
+    /// A task is over that the worker of this lane was at; from when to when it ran, if somebody knows better.
+    fn close(&self, lane: &Arc<Lane>, number: u64, end: (u64, Ending), told: Option<(u64, u64)>) {
+        self.of_lane(lane, |keep| lane.close(number, end, told, keep));
+    }
+
+    /// The worker of this lane does not begin a task that was sent to it.
+    fn withdraw(&self, lane: &Arc<Lane>, number: u64) {
+        self.of_lane(lane, |_| lane.withdraw(number));
+    }
+
+    /// A task is over that never began.
+    fn never_began(&self, record: Record) {
+        self.of_lane(&self.nowhere, |keep| self.nowhere.put(record, keep));
+    }
+
+    /// Keeps what a lane hands over, and removes the lane if it says that nothing is there any more.
+    fn of_lane(&self, lane: &Arc<Lane>, act: impl FnOnce(&mut dyn FnMut(Chunk)) -> bool) {
+        let mut dropped = Vec::new();
+        let is_over = act(&mut |chunk| dropped = self.kept.lock().add(chunk, self.capacity));
+        if is_over {
+            self.lanes.lock().remove(lane);
         }
+        // Without a lock, for there may be many labels.
+        drop(dropped);
     }
 }
 
@@ -231,14 +247,13 @@ impl Kept {
         dropped
     }
 
-    fn amend(&mut self, lane: &Arc<Lane>, number: u64, ending: Ending) {
+    fn amend(&mut self, lane: &Arc<Lane>, number: u64, ending: Ending) -> Option<Record> {
         /// It has ended just now, and others of its lane can hardly have filled more meanwhile.
         const MOST: usize = 4;
         let of_lane = self.chunks.iter_mut().rev().filter(|it| Arc::ptr_eq(&it.lane, lane));
-        if let Some(chunk) = of_lane.take(MOST).find(|it| it.holds(number)) {
-            // A snapshot may have it.
-            Arc::make_mut(chunk).amend(number, ending);
-        }
+        let chunk = of_lane.take(MOST).find(|it| it.holds(number))?;
+        // A snapshot may have it.
+        Arc::make_mut(chunk).amend(number, ending)
     }
 }
 
@@ -257,7 +272,7 @@ impl PartialEq for Timeline {
 impl std::fmt::Debug for Timeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Timeline")
-            .field("workers", &self.shared.lanes.lock().len())
+            .field("workers", &self.shared.lanes.lock().here.len())
             .field("dropped", &self.dropped())
             .finish_non_exhaustive()
     }
@@ -333,7 +348,7 @@ pub struct TaskRecord {
     pub worker: Option<Arc<str>>,
     /// The process that ran it, if it was another one.
     pub process_id: Option<u32>,
-    /// When it was submitted.
+    /// When it was submitted; if this is no first attempt, when it was queued once more.
     pub submitted: Duration,
     /// When it began, if it did. Of a task that was lost with its process, the earliest moment that this can
     /// have been.
@@ -346,6 +361,7 @@ pub struct TaskRecord {
 
 #[cfg(all(test, not(concurrent_futures_loom)))]
 mod tests {
+    use super::lane::Open;
     use super::*;
     use std::thread;
 
@@ -365,9 +381,80 @@ mod tests {
         for name in ["one", "two", "one", "one", "two"] {
             let its = timeline.clone();
             let helper = thread::Builder::new().name(name.to_owned());
-            helper.spawn(move || its.lane_here()).unwrap().join().unwrap();
+            helper.spawn(move || do_a_task(&its)).unwrap().join().unwrap();
         }
         assert_eq!(timeline.workers(), ["one".into(), "two".into()]);
+        assert_eq!(timeline.tasks().len(), 5);
+    }
+
+    fn do_a_task(timeline: &Timeline) {
+        let entry = Entry::new(timeline, Name::Function(""));
+        entry.begin_here();
+        entry.end(Ending::Finished, None);
+    }
+
+    #[test]
+    fn of_pools_without_end_no_more_is_kept_than_of_their_tasks() {
+        let timeline = Timeline::with_capacity(10);
+        for index in 0..200 {
+            let place = timeline.seat_thread(&format!("pool {index}"));
+            do_a_task(&timeline);
+            drop(place);
+            let its = timeline.clone();
+            let helper = thread::Builder::new().name(format!("helper {index}"));
+            helper.spawn(move || do_a_task(&its)).unwrap().join().unwrap();
+            let lane = timeline.lane_of_process(&format!("far {index}"), 0, 7);
+            timeline.leave(&lane);
+        }
+        assert_eq!(timeline.tasks().len(), 10);
+        assert_eq!(timeline.workers().len(), 10);
+        let lanes = timeline.shared.lanes.lock();
+        assert_eq!(lanes.here.len(), 0);
+        assert!(lanes.pools() < 100, "{}", lanes.pools());
+        let kept = timeline.shared.kept.lock();
+        let room: usize = kept.chunks.iter().map(|it| it.records.capacity()).sum();
+        assert_eq!(room, 10);
+    }
+
+    #[test]
+    fn a_task_that_ends_after_its_worker_has_gone_is_running_until_then() {
+        let timeline = Timeline::new();
+        let lane = timeline.lane_of_process("pool", 0, 7);
+        let entry = Entry::new(&timeline, Name::Function(""));
+        entry.sent_to(&lane);
+        timeline.leave(&lane);
+        assert_eq!(timeline.tasks()[0].ending, None);
+        entry.end(Ending::Lost, None);
+        assert_eq!(timeline.tasks()[0].ending, Some(Ending::Lost));
+        assert_eq!(timeline.shared.lanes.lock().here.len(), 0);
+    }
+
+    #[test]
+    fn an_attempt_waits_from_when_the_task_is_queued_once_more() {
+        let timeline = Timeline::new();
+        let lane = timeline.lane_of_process("pool", 0, 7);
+        let entry = Entry::new(&timeline, Name::Function(""));
+        entry.sent_to(&lane);
+        entry.retry(None);
+        entry.sent_to(&lane);
+        entry.end(Ending::Finished, None);
+        let [first, second] = &timeline.tasks()[..] else { panic!("there are two attempts") };
+        assert_eq!(Some(second.submitted), first.ended);
+    }
+
+    #[test]
+    fn a_task_that_ended_before_another_does_not_begin_after_its_own_end() {
+        let timeline = Timeline::new();
+        let lane = timeline.lane_of_process("pool", 0, 7);
+        let open = |number| Open { number, name: Name::Function(""), queued: 1, since: 2 };
+        lane.open(open(1));
+        lane.open(open(2));
+        // Each looks at the clock first, and comes to the lane in the other order.
+        timeline.shared.close(&lane, 2, (20, Ending::Finished), None);
+        timeline.shared.close(&lane, 1, (10, Ending::Finished), None);
+        let spans: Vec<_> = timeline.tasks().iter().map(|it| (it.begun, it.ended)).collect();
+        let nanos = |at| Some(Duration::from_nanos(at));
+        assert_eq!(spans, [(nanos(10), nanos(10)), (nanos(2), nanos(20))]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! A timeline at one moment: all of its tasks, lane by lane.
 
-use super::lane::{Lane, NEVER, Record, View};
+use super::lane::{Lane, NEVER, Open, Record, View};
+use super::lanes::Pool;
 use super::{Ending, TaskRecord, Timeline};
 use crate::sync::Arc;
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// All that a timeline knows at one moment.
@@ -17,7 +19,8 @@ pub(super) struct Snapshot {
 
 /// What one worker did.
 pub(super) struct Row {
-    pub(super) lane: Arc<Lane>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) worker: Arc<str>,
     /// In the order in which they began; those within others after these.
     pub(super) tasks: Vec<Task>,
 }
@@ -26,6 +29,7 @@ pub(super) struct Row {
 #[derive(Clone)]
 pub(super) struct Task {
     record: Record,
+    process_id: u32,
     is_running: bool,
 }
 
@@ -39,8 +43,9 @@ impl Task {
         (!self.is_running).then_some(self.record.ending)
     }
 
-    pub(super) fn submitted(&self) -> u64 {
-        self.record.submitted
+    /// When it was submitted, or queued for another attempt.
+    pub(super) fn queued(&self) -> u64 {
+        self.record.queued
     }
 
     /// That of its end if it never began.
@@ -58,7 +63,7 @@ impl Task {
     }
 
     pub(super) fn process_id(&self) -> Option<u32> {
-        (self.record.process_id != 0).then_some(self.record.process_id)
+        (self.process_id != 0).then_some(self.process_id)
     }
 
     fn told(&self, worker: Option<&Arc<str>>) -> TaskRecord {
@@ -66,7 +71,7 @@ impl Task {
             label: self.name().into_owned(),
             worker: worker.cloned(),
             process_id: self.process_id(),
-            submitted: Duration::from_nanos(self.submitted()),
+            submitted: Duration::from_nanos(self.queued()),
             begun: self.has_begun().then(|| Duration::from_nanos(self.record.begun)),
             ended: (!self.is_running).then(|| Duration::from_nanos(self.ended())),
             ending: self.ending(),
@@ -76,45 +81,49 @@ impl Task {
 
 impl Timeline {
     pub(super) fn snapshot(&self) -> Snapshot {
-        let mut lanes = self.shared.lanes.lock().clone();
-        // Those of one pool together, and the pools in the order in which they came.
-        let order: Vec<String> = lanes.iter().map(|lane| lane.pool.clone()).collect();
-        lanes.sort_by_key(|lane| (order.iter().position(|it| *it == lane.pool), lane.index));
-
-        lanes.push(Arc::clone(&self.shared.nowhere));
-
+        let lanes = self.shared.lanes.lock().here.clone();
+        let lanes = lanes.into_iter().chain([Arc::clone(&self.shared.nowhere)]);
         let now = self.now();
-        let views: Vec<View> = lanes.iter().map(|lane| lane.look()).collect();
+        let seen: Vec<(Arc<Lane>, View)> = lanes.map(|lane| (lane.clone(), lane.look())).collect();
         // After those, so that all are found: what was handed over in between is in both places.
         let (chunks, dropped) = {
             let kept = self.shared.kept.lock();
             (kept.chunks.clone(), kept.dropped)
         };
-        let mut rows: Vec<Row> =
-            lanes.into_iter().map(|lane| Row { lane, tasks: Vec::new() }).collect();
-        let over = |record: &Record| Task { record: record.clone(), is_running: false };
+        let handed: HashMap<*const Lane, usize> =
+            seen.iter().map(|(lane, view)| (Arc::as_ptr(lane), view.handed)).collect();
+        let mut rows: BTreeMap<(u64, usize, Arc<str>), Row> = BTreeMap::new();
+        let mut add = |lane: &Lane, records: &[Record], is_running| {
+            let (number, index, name) = lane.key();
+            let row = rows.entry((number, index, Arc::clone(name))).or_insert_with(|| Row {
+                pool: Arc::clone(&lane.pool),
+                worker: Arc::clone(name),
+                tasks: Vec::new(),
+            });
+            let process_id = lane.process_id;
+            let task = |record: &Record| Task { record: record.clone(), process_id, is_running };
+            row.tasks.extend(records.iter().map(task));
+        };
         for chunk in chunks {
-            let row = rows.iter().position(|row| Arc::ptr_eq(&row.lane, &chunk.lane));
-            if let Some(at) = row.filter(|at| chunk.first < views[*at].handed) {
-                rows[at].tasks.extend(chunk.records.iter().map(over));
+            let seen = handed.get(&Arc::as_ptr(&chunk.lane));
+            if seen.is_none_or(|handed| chunk.first < *handed) {
+                add(&chunk.lane, &chunk.records, false);
             }
         }
-        for (row, view) in rows.iter_mut().zip(views) {
-            row.tasks.extend(view.records.iter().map(over));
-            row.tasks.extend(view.open.into_iter().map(|open| Task {
-                record: Record {
-                    number: open.number,
-                    name: open.name,
-                    submitted: open.submitted,
-                    begun: open.since,
-                    ended: now.max(open.since),
-                    process_id: view.process_id,
-                    ending: Ending::Finished,
-                },
-                is_running: true,
-            }));
+        for (lane, view) in seen {
+            add(&lane, &view.records, false);
+            let running = |open: Open| {
+                let Open { number, name, queued, since } = open;
+                let ended = now.max(since);
+                Record { number, name, queued, begun: since, ended, ending: Ending::Finished }
+            };
+            add(&lane, &view.open.into_iter().map(running).collect::<Vec<_>>(), true);
+        }
+        let mut rows: Vec<Row> = rows.into_values().collect();
+        for row in &mut rows {
             row.tasks.sort_by_key(|task| (task.begun(), u64::MAX - task.ended()));
         }
+        // It is there, and the last.
         let not_begun = rows.pop().map(|row| row.tasks).unwrap_or_default();
         Snapshot { lanes: rows, not_begun, dropped }
     }
@@ -128,7 +137,7 @@ impl Timeline {
         let snapshot = self.snapshot();
         let mut told: Vec<(u64, TaskRecord)> = Vec::new();
         for row in &snapshot.lanes {
-            let tell = |task: &Task| (task.record.number, task.told(Some(&row.lane.name)));
+            let tell = |task: &Task| (task.record.number, task.told(Some(&row.worker)));
             told.extend(row.tasks.iter().map(tell));
         }
         told.extend(snapshot.not_begun.iter().map(|it| (it.record.number, it.told(None))));
@@ -136,7 +145,8 @@ impl Timeline {
         told.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// The names of all workers that have been there, those of one executor together.
+    /// The names of the workers that are there, and of those of which something is kept; those of one executor
+    /// together.
     ///
     /// # Examples
     ///
@@ -151,6 +161,12 @@ impl Timeline {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn workers(&self) -> Vec<Arc<str>> {
-        self.snapshot().lanes.into_iter().map(|row| Arc::clone(&row.lane.name)).collect()
+        let mut lanes = self.shared.lanes.lock().here.clone();
+        let nowhere = &self.shared.nowhere;
+        lanes.extend(self.shared.kept.lock().chunks.iter().map(|it| Arc::clone(&it.lane)));
+        lanes.retain(|lane| !Arc::ptr_eq(lane, nowhere));
+        lanes.sort_by(|one, other| one.key().cmp(&other.key()));
+        lanes.dedup_by(|one, other| one.key() == other.key());
+        lanes.iter().map(|lane| Arc::clone(&lane.name)).collect()
     }
 }

@@ -72,12 +72,12 @@ fn write(snapshot: &Snapshot, into: &mut impl Write) -> io::Result<()> {
     write!(into, "{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
     write!(into, "\n{}", Meta { kind: "process_name", pid: 0, tid: 0, name: "tasks" })?;
     for (tid, row) in (1..).zip(&snapshot.lanes) {
-        if pools.last() != Some(&row.lane.pool.as_str()) {
-            pools.push(&row.lane.pool);
-            let (kind, name) = ("process_name", &row.lane.pool);
+        if pools.last() != Some(&row.pool.name.as_str()) {
+            pools.push(&row.pool.name);
+            let (kind, name) = ("process_name", &row.pool.name);
             write!(into, ",\n{}", Meta { kind, pid: pools.len(), tid: 0, name })?;
         }
-        let (pid, name) = (pools.len(), &row.lane.name);
+        let (pid, name) = (pools.len(), &row.worker);
         write!(into, ",\n{}", Meta { kind: "thread_name", pid, tid, name })?;
         write!(
             into,
@@ -137,7 +137,7 @@ pub(super) fn waiting(snapshot: &Snapshot) -> Vec<(u64, i64)> {
     let all = snapshot.lanes.iter().flat_map(|row| &row.tasks).chain(&snapshot.not_begun);
     let mut changes: BTreeMap<u64, i64> = BTreeMap::new();
     for task in all {
-        *changes.entry(task.submitted()).or_default() += 1;
+        *changes.entry(task.queued()).or_default() += 1;
         *changes.entry(task.begun()).or_default() -= 1;
     }
     let mut waiting = 0;
@@ -194,7 +194,7 @@ struct Args<'a>(&'a Task);
 impl fmt::Display for Args<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.0;
-        let waited = text::time(task.begun() - task.submitted());
+        let waited = text::time(task.begun() - task.queued());
         let name = task.name();
         write!(f, "\"args\":{{\"label\":{},\"ending\":\"{}\"", Quoted(&name), ending(task))?;
         write!(f, ",\"waited\":\"{waited}\"")?;

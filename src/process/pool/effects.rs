@@ -199,9 +199,7 @@ impl Pool {
             return;
         }
         effects.room += usize::from(std::mem::take(&mut job.has_room));
-        if let Some(watch) = job.watch() {
-            watch.sent_to(line.lane.as_ref(), &self.settings.name, line.index, line.process_id());
-        }
+        job.sent_to(line.lane.as_ref(), &self.settings.name, line.index, line.process_id());
         line.page.slots().offer(ticket);
         fault!(CallOffered);
         let context = job.call.context.as_ref();

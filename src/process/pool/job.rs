@@ -1,17 +1,16 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
 use crate::error::{
-    BrokenCause, TaskError, TaskErrorKind, TaskOutput, TaskPanic, TaskUsage, TransferError,
-    TransferStage,
+    BrokenCause, TaskError, TaskErrorKind, TaskPanic, TaskUsage, TransferError, TransferStage,
 };
 use crate::process::page::Page;
 use crate::process::payload::{Arrived, Payload};
 use crate::process::shared::Kept;
-use crate::process::wire::message::{self, Code, Outcome, Panic, Usage};
+use crate::process::wire::message::{Code, Outcome, Panic, Usage};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
-use crate::task::{self, Producer, Report, TaskRef, Watch};
-use crate::timeline::Entry;
+use crate::task::{self, Producer, TaskRef, Watch};
+use crate::timeline::{Entry, Lane};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -62,9 +61,20 @@ impl JobOf<dyn Sink> {
         self.watch()?.entry.as_ref()
     }
 
+    /// It has been sent to the worker with this index of that pool.
+    pub(crate) fn sent_to(&self, lane: Option<&Arc<Lane>>, pool: &Arc<str>, index: usize, id: u32) {
+        let Some(Watch { entry, span }) = self.watch() else { return };
+        if let (Some(entry), Some(lane)) = (entry, lane) {
+            entry.sent_to(lane);
+        }
+        if let Some(span) = span {
+            span.is_sent_to(pool, index, id);
+        }
+    }
+
     /// How long it may run.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.task().extras()?.timeout
+        self.task().settings()?.timeout
     }
 
     /// Whether its worker has to say when it begins.
@@ -74,7 +84,7 @@ impl JobOf<dyn Sink> {
 
     /// How long it may wait until it begins.
     pub(crate) fn begin_within(&self) -> Option<Duration> {
-        self.task().extras()?.begin_within
+        self.task().settings()?.begin_within
     }
 
     /// The task is running from now on, and cannot be cancelled any more; false if it is over.
@@ -87,7 +97,7 @@ impl JobOf<dyn Sink> {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
-            Outcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
+            Outcome::Panicked(panic) => error(TaskErrorKind::Panicked((*panic).into())),
             Outcome::Cancelled => error(TaskErrorKind::Cancelled),
             Outcome::NotTransferred(stage, cause) => {
                 error(TaskErrorKind::NotTransferred(TransferError::new(stage.into(), cause)))
@@ -149,13 +159,12 @@ impl Finished {
     }
 }
 
-impl From<message::Report> for Report {
-    fn from(report: message::Report) -> Self {
-        let usage = |it: Usage| TaskUsage {
-            cpu_time: Duration::from_nanos(it.nanoseconds),
-            peak_memory: it.peak_memory,
-        };
-        Report { output: report.output.map(TaskOutput::new), usage: report.usage.map(usage) }
+impl From<Usage> for TaskUsage {
+    fn from(usage: Usage) -> Self {
+        TaskUsage {
+            cpu_time: Duration::from_nanos(usage.nanoseconds),
+            peak_memory: usage.peak_memory,
+        }
     }
 }
 

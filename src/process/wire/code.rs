@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(address(code.function).unwrap(), double as fn(u32) -> u32 as usize);
         let mut result = Writer::default();
         enter(code, &Arrived::Here(&[21]), &mut result).unwrap();
-        assert_eq!(result.finish().unwrap(), [42]);
+        assert_eq!(result.finish().unwrap().as_slice(), [42]);
     }
 
     #[test]

@@ -17,7 +17,9 @@ use crate::queue::{Lane, Queue, Tour};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, Timer, Weak, deadline_after, trap};
-use crate::task::{self, Advice, Begun, Blocking, End, Extras, Owner, OwnerId, TaskRef};
+use crate::task::{
+    self, Advice, Begun, Blocking, End, Extras, Owner, OwnerId, TaskRef, TaskSettings,
+};
 
 /// So many tasks of one submission are put into the queue at once, under one lock that workers need as well.
 const GROUP: usize = 64;
@@ -53,11 +55,12 @@ pub(super) struct Pool {
 
 /// Parts of tasks that run are in the queue as well, but in no number that users see.
 fn is_part(task: &TaskRef) -> bool {
-    task.extras().is_some_and(|extras| extras.is_part)
+    task.settings().is_some_and(|it| it.is_part)
 }
 
 impl Pool {
     pub(super) fn new(settings: Settings) -> Arc<Pool> {
+        let of_parts = TaskSettings { is_part: true, ..TaskSettings::default() };
         Arc::new_cyclic(|this: &Weak<Pool>| Pool {
             id: task::register(this.clone(), settings.caller_helps),
             queue: Queue::new(settings.order, settings.lanes()),
@@ -72,7 +75,7 @@ impl Pool {
             joining: Mutex::new(()),
             timer: timer_of(this.clone(), Pool::collapse),
             begin_limits: BeginLimits::default(),
-            part_extras: Arc::new(Extras { is_part: true, ..Extras::default() }),
+            part_extras: Arc::new(Extras::new(Arc::new(of_parts))),
             this: this.clone(),
             settings,
         })
@@ -219,8 +222,8 @@ impl Pool {
     /// there is such a time.
     #[inline]
     fn watch_begin(&self, task: &TaskRef) -> Result<bool, Refusal> {
-        match task.extras() {
-            Some(extras) if extras.begin_within.is_some() => self.limit_waiting(task),
+        match task.settings() {
+            Some(settings) if settings.begin_within.is_some() => self.limit_waiting(task),
             _ => Ok(false),
         }
     }
@@ -242,7 +245,7 @@ impl Pool {
     /// The time is over within which the task was to begin.
     fn give_up_waiting(&self, task: &TaskRef) {
         self.begin_limits.met(&self.timer, task);
-        let limit = task.extras().and_then(|extras| extras.begin_within).unwrap_or_default();
+        let limit = task.settings().and_then(|it| it.begin_within).unwrap_or_default();
         let Some(pool) = self.this.upgrade() else { return };
         let late = task.clone();
         // Dropping the call, and telling whoever waits, is other people's code.
@@ -390,7 +393,7 @@ impl Pool {
 
     /// Runs a task that this thread has begun, on behalf of a worker.
     pub(super) fn run(&self, seat: &Seat, begun: Begun<'_>) -> End {
-        match begun.task().extras() {
+        match begun.task().settings() {
             None => {
                 seat.count_begun();
                 trap!("run");
@@ -398,7 +401,7 @@ impl Pool {
                 seat.count_end(end);
                 end
             }
-            Some(extras) if extras.is_part => begun.run(),
+            Some(settings) if settings.is_part => begun.run(),
             Some(_) => self.run_within_limits(seat, begun),
         }
     }
@@ -408,7 +411,7 @@ impl Pool {
         let task = begun.task();
         trap!("run");
         self.begin_limits.met(&self.timer, task);
-        let alarm = match task.extras().and_then(|extras| extras.timeout).map(deadline_after) {
+        let alarm = match task.settings().and_then(|it| it.timeout).map(deadline_after) {
             Some(Some(at)) => {
                 let late = task.clone();
                 match self.timer.set(at, move || expire(&late)) {

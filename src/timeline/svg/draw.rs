@@ -81,8 +81,8 @@ fn groups(lanes: &[Row]) -> Vec<(&str, usize)> {
     let mut groups: Vec<(&str, usize)> = Vec::new();
     for row in lanes {
         match groups.last_mut() {
-            Some((pool, count)) if *pool == row.lane.pool => *count += 1,
-            _ => groups.push((&row.lane.pool, 1)),
+            Some((pool, count)) if *pool == row.pool.name => *count += 1,
+            _ => groups.push((&row.pool.name, 1)),
         }
     }
     groups
@@ -127,7 +127,7 @@ impl<W: Write> Page<W> {
         let time = self.range.length() as f64 * snapshot.lanes.len().max(1) as f64;
         let mut parts = vec![format!("workers busy {:.0} % of the time", busy / time * 100.0)];
         if let Some(ran) = median(lanes.clone().map(|it| it.ended() - it.begun())) {
-            let waited = median(lanes.map(|it| it.begun() - it.submitted())).unwrap_or(0);
+            let waited = median(lanes.map(|it| it.begun() - it.queued())).unwrap_or(0);
             let (ran, waited) = (text::time(ran), text::time(waited));
             parts.push(format!("a task waited {waited} and ran {ran} (medians)"));
         }
@@ -212,7 +212,7 @@ impl<W: Write> Page<W> {
     ) -> io::Result<()> {
         let height = pitch - if pitch > 12.0 { 4.0 } else { 2.0 };
         if is_told {
-            let name = Escaped(&shortened(&row.lane.name, 18)).to_string();
+            let name = Escaped(&shortened(&row.worker, 18)).to_string();
             let (x, middle) = (LEFT - 8.0, y + height / 2.0 + 4.0);
             let small = if pitch > 20.0 { "" } else { " class=\"small\"" };
             writeln!(
@@ -220,7 +220,7 @@ impl<W: Write> Page<W> {
                 "<text{small} text-anchor=\"end\" x=\"{x}\" y=\"{middle}\">{name}</text>"
             )?;
         }
-        let name = Escaped(&row.lane.name);
+        let name = Escaped(&row.worker);
         writeln!(
             self.into,
             "<rect class=\"lane\" x=\"{LEFT}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{height}\"><title>{name}</title></rect>",
@@ -347,8 +347,7 @@ fn median(times: impl Iterator<Item = u64>) -> Option<u64> {
 }
 
 fn told(task: &Task) -> String {
-    let [waited, ran] =
-        [task.begun() - task.submitted(), task.ended() - task.begun()].map(text::time);
+    let [waited, ran] = [task.begun() - task.queued(), task.ended() - task.begun()].map(text::time);
     if !task.has_begun() {
         let (name, ending) = (shortened(&task.name(), 200), ending(task));
         return format!("{name}\n{ending} before it began; waited {waited}");

@@ -29,7 +29,7 @@ pub(super) struct Range {
 impl Range {
     pub(super) fn of(snapshot: &Snapshot) -> Option<Range> {
         let all = || snapshot.lanes.iter().flat_map(|row| &row.tasks).chain(&snapshot.not_begun);
-        let begin = all().map(Task::submitted).min()?;
+        let begin = all().map(Task::queued).min()?;
         let end = all().map(Task::ended).max()?;
         Some(Range { begin, end: end.max(begin + 1) })
     }
