@@ -418,7 +418,7 @@ impl fmt::Display for TaskErrorKind {
             TaskErrorKind::Failed(error) => write!(f, "failed: {error}"),
             TaskErrorKind::Refused(refusal) => write!(f, "was refused: {refusal}"),
             TaskErrorKind::Broken(cause) => {
-                write!(f, "was lost because its executor broke: {cause}; build a new executor")
+                write!(f, "was lost because its executor broke (build a new one): {cause}")
             }
             TaskErrorKind::PromiseDropped => {
                 f.write_str("will never finish: its promise was dropped without a result")

@@ -49,7 +49,7 @@ impl fmt::Display for Refusal {
                 write!(f, "no worker could be started: {error}{}", advice_about(error))
             }
             Refusal::Broken(cause) => {
-                write!(f, "the executor is broken: {cause}; build a new one")
+                write!(f, "the executor is broken (build a new one): {cause}")
             }
         }
     }

@@ -197,8 +197,8 @@ fn broken(why: impl Error + Clone + Send + Sync + 'static) -> TaskError {
 
 #[test]
 fn the_text_of_a_broken_executor_names_the_cause_and_says_what_to_do() {
-    let text = "task `page 7` was lost because its executor broke: the initializer of a worker \
-                failed: out of paper; build a new executor";
+    let text = "task `page 7` was lost because its executor broke (build a new one): the initializer of \
+                a worker failed: out of paper";
     assert_eq!(broken(OutOfPaper).to_string(), text);
 }
 
@@ -223,8 +223,8 @@ fn the_chain_of_a_failed_task_says_nothing_twice() {
 #[test]
 fn the_chain_of_a_broken_executor_says_nothing_twice() {
     let error = broken(PageLost(OutOfPaper));
-    let text = "task `page 7` was lost because its executor broke: the initializer of a worker \
-                failed: the page is lost; build a new executor";
+    let text = "task `page 7` was lost because its executor broke (build a new one): the initializer of \
+                a worker failed: the page is lost";
     assert_eq!(chain(&error), [text, "out of paper"]);
 }
 
