@@ -69,6 +69,10 @@ impl AnyExecutor {
     /// # Errors
     ///
     /// As [`ThreadPoolExecutor::new`].
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn`](Self::spawn).
     pub fn threads(max_workers: usize) -> Result<Self, BuildError> {
         ThreadPoolExecutor::new(max_workers).map(AnyExecutor::Threads)
     }
@@ -78,18 +82,45 @@ impl AnyExecutor {
     /// # Errors
     ///
     /// As [`ProcessPoolExecutor::new`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::AnyExecutor;
+    ///
+    /// let executor = AnyExecutor::processes(1)?;
+    /// assert_ne!(executor.spawn(std::process::id).result()?, std::process::id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(all(target_os = "linux", not(concurrent_futures_loom)))]
     pub fn processes(max_workers: usize) -> Result<Self, BuildError> {
         ProcessPoolExecutor::new(max_workers).map(AnyExecutor::Processes)
     }
 
     /// Submits the call `function(argument)`; see [`Executor::submit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(1)?;
+    /// assert_eq!(executor.submit(|n: u32| n + 1, 41).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit<A: Portable, R: Portable>(&self, function: fn(A) -> R, argument: A) -> Future<R> {
         with!(self, executor => executor.submit(function, argument))
     }
 
     /// Calls `function` with every item, and gives the results in the order of the items; see
     /// [`Executor::map`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(2)?;
+    /// let squares: Result<Vec<u32>, _> = executor.map(|n| n * n, [1, 2, 3]).collect();
+    /// assert_eq!(squares?, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Map<I::IntoIter, R>
     where
         A: Portable,
@@ -100,6 +131,10 @@ impl AnyExecutor {
     }
 
     /// Like [`map`](Self::map), in the way that the options say.
+    ///
+    /// # Examples
+    ///
+    /// See [`MapOptions`].
     pub fn map_with<A, R, I>(
         &self,
         options: MapOptions,
@@ -115,6 +150,17 @@ impl AnyExecutor {
     }
 
     /// Stops taking tasks, and ends; see [`Executor::shutdown`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(1)?;
+    /// let future = executor.submit(|n: u32| n + 1, 41);
+    /// executor.shutdown(true, false);
+    /// assert!(future.done());
+    /// assert!(executor.spawn(|| 1).result().unwrap_err().is_refused());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self, wait: bool, cancel_futures: bool) {
         with!(self, executor => executor.shutdown(wait, cancel_futures));
     }
@@ -137,6 +183,16 @@ impl AnyExecutor {
     /// # Errors
     ///
     /// [`TrySubmitError`] with the reason, function and argument.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(1)?;
+    /// executor.shutdown(true, false);
+    /// let refused = executor.try_submit(|text: String| text.len(), "kept".to_owned()).unwrap_err();
+    /// assert_eq!(refused.argument, "kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[allow(clippy::type_complexity)] // The type of the function is a part of it.
     pub fn try_submit<A: Portable, R: Portable>(
         &self,
@@ -148,6 +204,16 @@ impl AnyExecutor {
 
     /// Submits a call of `function` with each of `arguments`. The futures come in the order of the
     /// arguments. Blocks as [`submit`](Self::submit) does, for each of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(2)?;
+    /// let futures = executor.submit_all(|n: u32| n * n, [1, 2, 3]);
+    /// let squares: Result<Vec<u32>, _> = futures.into_iter().map(|it| it.result()).collect();
+    /// assert_eq!(squares?, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit_all<A: Portable, R: Portable>(
         &self,
         function: fn(A) -> R,
@@ -158,6 +224,16 @@ impl AnyExecutor {
 
     /// Submits a call of `function` with the value of `future`, once that is there; see
     /// [`ThreadPoolHandle::then`](crate::ThreadPoolHandle::then). Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(1)?;
+    /// let length = executor.submit(|text: String| text.len(), "eight...".to_owned());
+    /// let squared = executor.then(length, |n| n * n);
+    /// assert_eq!(squared.result()?, 64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn then<T: Portable, R: Portable>(
         &self,
         future: Future<T>,
@@ -167,6 +243,10 @@ impl AnyExecutor {
     }
 
     /// How many workers run tasks at once.
+    ///
+    /// # Examples
+    ///
+    /// See [`resize`](Self::resize).
     pub fn max_workers(&self) -> usize {
         with!(self, executor => executor.max_workers())
     }
@@ -176,11 +256,25 @@ impl AnyExecutor {
     /// # Errors
     ///
     /// [`BuildError`] if there cannot be so many, or none; then nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let executor = concurrent_futures::AnyExecutor::threads(1)?;
+    /// executor.resize(3)?;
+    /// assert_eq!(executor.max_workers(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resize(&self, max_workers: usize) -> Result<(), BuildError> {
         with!(self, executor => executor.resize(max_workers))
     }
 
-    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them. A task
+    /// counts as running until just after its future is done; see [`Stats`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Stats`].
     pub fn stats(&self) -> Stats {
         with!(self, executor => executor.stats())
     }

@@ -1,6 +1,6 @@
 //! What can go wrong before there is an executor.
 
-use super::TransferError;
+use super::{TransferError, fmt_with_sources};
 use std::fmt;
 
 /// The executor could not be built, or resized, as asked.
@@ -88,14 +88,24 @@ pub enum BuildError {
     },
 }
 
-/// The same text as `Display`, since this error mostly leaves a program through `main`.
 impl fmt::Debug for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt_with_sources(self, f)
     }
 }
 
 /// A text does not say which executor is wanted.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{AnyExecutor, ParseExecutorError};
+///
+/// let error = "fibres:4".parse::<AnyExecutor>().unwrap_err();
+/// assert!(matches!(error, ParseExecutorError::Kind { .. }));
+/// let error = "threads:many".parse::<AnyExecutor>().unwrap_err();
+/// assert!(error.to_string().starts_with("`threads:many` has no number of workers after the colon"));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseExecutorError {
@@ -111,7 +121,6 @@ pub enum ParseExecutorError {
         /// The whole text.
         text: String,
         /// Why it is no number.
-        #[source]
         error: std::num::ParseIntError,
     },
     /// The text is clear, but such an executor cannot be built.
@@ -119,9 +128,8 @@ pub enum ParseExecutorError {
     Build(BuildError),
 }
 
-/// The same text, for a `main` that returns this error prints its `Debug`.
 impl fmt::Debug for ParseExecutorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt_with_sources(self, f)
     }
 }

@@ -4,6 +4,12 @@
 //! typed [`TaskErrorKind`]. A wait of the caller's that runs out of time is a different thing, and
 //! so a different type: [`WaitTimeout`] gives back what was waited for.
 //!
+//! What an error says, and what stands behind it: `Display` is a whole sentence, with the text of the
+//! error that it wraps, if any. `source` goes on where that text ends, with what the wrapped error
+//! gives as its own source, as [`std::io::Error`] does it: so a report of the whole chain says nothing
+//! twice. The wrapped error itself is found by a method or a field. `Debug`, which a `main` prints and
+//! `unwrap`, is the sentence with its sources.
+//!
 //! Errors are plain values that take part in no protocol, so this file uses the standard library's
 //! `Arc` and `Mutex` directly and stands below everything else.
 
@@ -11,6 +17,7 @@ mod build;
 mod output;
 mod panic;
 mod process;
+mod refusal;
 mod waits;
 
 pub use build::{BuildError, ParseExecutorError};
@@ -18,14 +25,22 @@ pub(crate) use output::Captured;
 pub use output::{TaskOutput, TaskUsage};
 pub use panic::TaskPanic;
 pub use process::{DeathCause, TransferError, TransferStage, WorkerDeath};
+pub use refusal::{BrokenCause, Refusal, TrySubmitError};
 pub use waits::{AllFailed, CompletionTimeout, WaitTimeout};
 
 use std::error::Error;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a task did not give a value.
+///
+/// `Display` is a whole sentence, which ends with what the task's own error says, if it had one. `source` goes
+/// on from there, with the source of that error: a report of the whole chain, as by the `{:#}` of `anyhow`,
+/// says nothing twice. The task's own error is found by [`failure`](Self::failure), every other cause by
+/// [`kind`](Self::kind). `{:?}`, which is what a `main` prints that returns the error, adds the sources to the
+/// sentence; `{:#?}` shows the fields.
 ///
 /// # Examples
 ///
@@ -72,6 +87,9 @@ enum Details {
 
 /// The kinds of failure that a [`TaskError`] can report.
 ///
+/// `Display` says what happened as the end of a sentence whose beginning is up to you: "panicked at …", "was
+/// cancelled before it gave a result".
+///
 /// # Examples
 ///
 /// ```
@@ -81,7 +99,7 @@ enum Details {
 /// let error = executor.submit(|n: u32| 12 / n, 0).result().unwrap_err();
 /// let told = match error.kind() {
 ///     TaskErrorKind::Panicked(panic) => panic.message().to_owned(),
-///     other => format!("{other:?}"),
+///     other => format!("the division {other}"),
 /// };
 /// assert_eq!(told, "attempt to divide by zero");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -89,7 +107,9 @@ enum Details {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskErrorKind {
-    /// The task was cancelled: before it began, or because it heeded a request to stop.
+    /// The task was cancelled: before it began, or because it heeded a request to stop. That was somebody who had
+    /// its future or its [`Group`](crate::Group), or who dropped its `map` or shut down its executor with
+    /// `cancel_futures`; which of them is not recorded.
     Cancelled,
     /// The task's code panicked.
     Panicked(TaskPanic),
@@ -233,22 +253,54 @@ impl TaskError {
     }
 
     /// Whether the task was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// See [`Future::cancel`](crate::Future::cancel).
     pub fn is_cancelled(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Cancelled)
     }
 
     /// Whether the task panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// assert!(executor.submit(|n: u32| 12 / n, 0).result().unwrap_err().is_panic());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_panic(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Panicked(_))
     }
 
     /// Whether the task exceeded its own time limit. A wait that ran out of time is a
     /// [`WaitTimeout`] instead.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskOptions`](crate::TaskOptions).
     pub fn is_timed_out(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::TimedOut { .. })
     }
 
     /// How the process ended that ran the task, if that is why it failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::new(1)?;
+    /// let result: Result<(), _> = executor.spawn(|| std::process::abort()).result();
+    /// let error = result.unwrap_err();
+    /// if let Some(death) = error.worker_death() {
+    ///     println!("process {} {}", death.process_id(), death.cause());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn worker_death(&self) -> Option<&WorkerDeath> {
         match self.kind() {
             TaskErrorKind::WorkerDied(death) => Some(death),
@@ -257,6 +309,10 @@ impl TaskError {
     }
 
     /// Whether the executor refused the task.
+    ///
+    /// # Examples
+    ///
+    /// See [`Refusal`].
     pub fn is_refused(&self) -> bool {
         matches!(self.kind(), TaskErrorKind::Refused(_))
     }
@@ -332,7 +388,7 @@ impl fmt::Display for TaskError {
             (None, Some(label)) => write!(f, "task `{label}` ")?,
             (None, None) => f.write_str("task ")?,
         }
-        self.kind().fmt_predicate(f)?;
+        write!(f, "{}", self.kind())?;
         if let Details::OfItem { chunk: 2.., .. } = &*self.0
             && let TaskErrorKind::WorkerDied(_) | TaskErrorKind::TimedOut { .. } = self.kind()
         {
@@ -345,9 +401,9 @@ impl fmt::Display for TaskError {
     }
 }
 
-impl TaskErrorKind {
-    /// What is said of the task.
-    fn fmt_predicate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What is said of the task: a sentence without its subject.
+impl fmt::Display for TaskErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TaskErrorKind::Cancelled => f.write_str("was cancelled before it gave a result"),
             TaskErrorKind::Panicked(panic) => write!(f, "{panic}"),
@@ -374,11 +430,11 @@ impl TaskErrorKind {
     }
 }
 
-/// The sentence, which is what a `main` that returns the error prints; with `{:#?}` the fields.
+/// The sentence and its sources; with `{:#?}` the fields.
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
-            return fmt::Display::fmt(self, f);
+            return fmt_with_sources(self, f);
         }
         let mut debug = f.debug_struct("TaskError");
         if let Some(label) = self.label() {
@@ -398,118 +454,19 @@ impl fmt::Debug for TaskError {
 impl Error for TaskError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self.kind() {
-            TaskErrorKind::Failed(error) => Some(error.as_ref()),
-            TaskErrorKind::Broken(cause) => Some(cause),
-            TaskErrorKind::Refused(refusal) => Some(refusal),
-            TaskErrorKind::WorkerDied(death) => Some(death),
-            TaskErrorKind::NotTransferred(error) => Some(error),
+            TaskErrorKind::Failed(error) => error.source(),
+            TaskErrorKind::Broken(cause) => cause.source(),
+            TaskErrorKind::Refused(refusal) => refusal.source(),
             _ => None,
         }
     }
 }
 
-/// Why an executor did not take a task.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The executor has been shut down.
-    #[error("the executor has been shut down; submit before `shutdown`, or to another executor")]
-    ShutDown,
-    /// The bounded queue is full.
-    #[error(
-        "the executor's queue is full (its capacity is {capacity}); try again later, or choose \
-         `WhenFull::Block`"
-    )]
-    QueueFull {
-        /// How many tasks may wait.
-        capacity: usize,
-    },
-    /// There is no worker, and the operating system refused to start one.
-    #[error("no worker could be started: {0}{advice}", advice = advice_about(.0))]
-    NoWorker(#[source] Arc<std::io::Error>),
-    /// The executor is broken.
-    #[error("the executor is broken: {0}; build a new one")]
-    Broken(#[source] BrokenCause),
-}
-
-/// What helps against a limit is of no use where something does not exist, or is not allowed.
-fn advice_about(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
-    match error.kind() {
-        NotFound | NotADirectory | PermissionDenied | InvalidInput => "",
-        _ => "; if that is a limit of the system, raise it or have fewer workers",
-    }
-}
-
-/// What broke an executor.
-#[derive(Debug, Clone)]
-pub struct BrokenCause {
-    what: &'static str,
-    cause: Arc<dyn Error + Send + Sync>,
-}
-
-impl BrokenCause {
-    /// `what` says what happened, as the beginning of a sentence that `cause` ends.
-    pub(crate) fn new(what: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        BrokenCause { what, cause: Arc::from(cause.into()) }
-    }
-
-    /// A thread of the executor's own panics at this moment.
-    pub(crate) fn of_panicking_thread() -> Self {
-        BrokenCause::new(BrokenCause::OWN_PANIC, "its message has been printed where it panicked")
-    }
-
-    pub(crate) const OWN_PANIC: &str = "a thread of the executor's own panicked";
-
-    /// The cause itself: an initializer's error, or a [`TaskError`] if it panicked.
-    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.cause
-    }
-}
-
-impl fmt::Display for BrokenCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.cause)
-    }
-}
-
-impl Error for BrokenCause {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.cause())
-    }
-}
-
-/// A task that was refused by `try_submit`, with its function and argument.
-///
-/// # Examples
-///
-/// See [`try_submit`](crate::ThreadPoolHandle::try_submit).
-#[derive(Clone)]
-pub struct TrySubmitError<F, A> {
-    /// Why it was refused.
-    pub reason: Refusal,
-    /// The function, as it was handed in.
-    pub function: F,
-    /// The argument, as it was handed in.
-    pub argument: A,
-}
-
-impl<F, A> fmt::Debug for TrySubmitError<F, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrySubmitError").field("reason", &self.reason).finish_non_exhaustive()
-    }
-}
-
-impl<F, A> fmt::Display for TrySubmitError<F, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the task was refused: {}", self.reason)
-    }
-}
-
-impl<F, A> Error for TrySubmitError<F, A> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.reason)
-    }
+/// An error's text, and after it those of its sources.
+fn fmt_with_sources(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    iter::successors(error.source(), |source| (*source).source())
+        .try_for_each(|source| write!(f, "; caused by: {source}"))
 }
 
 /// A promise was asked for a step that its state does not allow.
@@ -521,7 +478,7 @@ impl<F, A> Error for TrySubmitError<F, A> {
 /// # Examples
 ///
 /// See [`Promise::set_result`](crate::Promise::set_result).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a promise cannot {step} when its future is {state:?}")]
 pub struct InvalidStateError {
     /// What was asked.
@@ -530,8 +487,18 @@ pub struct InvalidStateError {
     pub(crate) state: FutureState,
 }
 
+impl fmt::Debug for InvalidStateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_with_sources(self, f)
+    }
+}
+
 impl InvalidStateError {
     /// The state that the future was in.
+    ///
+    /// # Examples
+    ///
+    /// See [`Promise::set_result`](crate::Promise::set_result).
     pub fn state(&self) -> FutureState {
         self.state
     }

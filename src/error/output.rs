@@ -47,11 +47,19 @@ impl TaskOutput {
     }
 
     /// The text that it wrote to standard error; bytes that are none are replaced.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskError::output`](crate::TaskError::output).
     pub fn stderr(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.stderr_bytes())
     }
 
     /// What it wrote to standard output.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskOutput`].
     pub fn stdout_bytes(&self) -> &[u8] {
         &self.0[0].bytes
     }
@@ -62,12 +70,27 @@ impl TaskOutput {
     }
 
     /// Whether it wrote more to one of them than is kept. What is missing is the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).capture_output(5).build()?;
+    /// let future = executor.submit(|()| println!("hello world"), ());
+    /// future.wait();
+    /// let output = future.output().expect("it is captured");
+    /// assert_eq!(output.stdout(), "hello");
+    /// assert!(output.is_cut());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_cut(&self) -> bool {
         self.0.iter().any(|it| it.is_cut)
     }
 
-    /// The last line of standard error that says something, if it is not missing. That there might be more to
-    /// read, which Rust adds to a panic that ends a process, says nothing.
+    /// The last line of standard error that says something, if it is not missing; what a terminal would do instead
+    /// of showing it is escaped. That there might be more to read, which Rust adds to a panic that ends a process,
+    /// says nothing.
     pub(crate) fn last_words(&self) -> Option<String> {
         const MOST: usize = 200;
         let errors = &self.0[1];
@@ -79,12 +102,25 @@ impl TaskOutput {
         };
         let line = text.lines().rev().map(str::trim).find(says_something)?;
         let is_long = line.chars().nth(MOST).is_some();
-        let mut words: String = line.chars().take(MOST).collect();
+        let mut words = String::new();
+        for one in line.chars().take(MOST) {
+            match is_obeyed(one) {
+                true => words.extend(one.escape_default()),
+                false => words.push(one),
+            }
+        }
         if is_long {
             words.push('…');
         }
         (!errors.is_cut).then_some(words)
     }
+}
+
+/// Whether a terminal does what this says, instead of showing it: it moves the cursor, or changes the order of
+/// what stands around it, so that something else seems to be said.
+fn is_obeyed(one: char) -> bool {
+    let reorders = matches!(one, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    one.is_control() || reorders
 }
 
 impl fmt::Debug for TaskOutput {
@@ -155,6 +191,16 @@ mod tests {
     #[test]
     fn words_that_others_have_followed_are_not_the_last() {
         assert_eq!(last_words(b"not the last", true), None);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let words = |text: &str| last_words(text.as_bytes(), false).unwrap();
+        assert_eq!(words("\x1b[2Jall is \x1b[32mwell"), r"\u{1b}[2Jall is \u{1b}[32mwell");
+        assert_eq!(words("lost\rwell\x08\u{9b}1m"), r"lost\rwell\u{8}\u{9b}1m");
+        assert_eq!(words("a \u{202e}txt.exe"), r"a \u{202e}txt.exe");
+        let harmless = "it's \"ä\" e\u{301} \\ 日本";
+        assert_eq!(words(harmless), harmless);
     }
 
     #[test]

@@ -5,6 +5,21 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// A panic of a task: what it said, where, and the payload to go on with it.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{TaskErrorKind, ThreadPoolExecutor};
+///
+/// let executor = ThreadPoolExecutor::new(1)?;
+/// let error = executor.spawn(|| -> u32 { panic!("no such page") }).result().unwrap_err();
+/// let TaskErrorKind::Panicked(panic) = error.kind() else { unreachable!("{error}") };
+/// assert_eq!(panic.message(), "no such page");
+/// if let (Some(location), Some(backtrace)) = (panic.location(), panic.backtrace()) {
+///     println!("at {location}:\n{backtrace}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TaskPanic {
     message: String,
     location: Option<String>,

@@ -38,6 +38,10 @@ impl WorkerDeath {
     }
 
     /// The number that the process had in the operating system.
+    ///
+    /// # Examples
+    ///
+    /// See [`TaskError::worker_death`](crate::TaskError::worker_death).
     pub fn process_id(&self) -> u32 {
         self.process_id
     }
@@ -49,6 +53,21 @@ impl WorkerDeath {
 
     /// Whether it was killed from outside, and the system's memory killer has struck somewhere since
     /// the worker was started. The system does not say whom it killed, so this is a suspicion.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::new(1)?;
+    /// let result: Result<(), _> = executor.spawn(|| std::process::abort()).result();
+    /// let error = result.unwrap_err();
+    /// let death = error.worker_death().expect("its worker has died");
+    /// if death.may_be_memory_kill() {
+    ///     println!("perhaps there are too many workers for this machine");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn may_be_memory_kill(&self) -> bool {
         self.may_be_memory_kill
     }
@@ -71,6 +90,10 @@ impl fmt::Display for WorkerDeath {
 impl Error for WorkerDeath {}
 
 /// How a process ended.
+///
+/// # Examples
+///
+/// See [`WorkerDeath`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeathCause {
@@ -142,6 +165,10 @@ pub struct TransferError {
 }
 
 /// Where on its way a call failed.
+///
+/// # Examples
+///
+/// See [`TransferError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransferStage {
@@ -168,6 +195,18 @@ impl TransferError {
     }
 
     /// Why it failed, in the words of `serde` or of whoever said so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, TaskErrorKind};
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).max_message(1000).build()?;
+    /// let error = executor.submit(|n| vec![0_u8; n], 5000).result().unwrap_err();
+    /// let TaskErrorKind::NotTransferred(error) = error.kind() else { panic!("{error}") };
+    /// assert!(error.cause().ends_with("1000 is the limit"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cause(&self) -> &str {
         &self.cause
     }

@@ -1,6 +1,6 @@
 //! What waits for one or many tasks can end with, other than a result.
 
-use super::TaskError;
+use super::{TaskError, fmt_with_sources};
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// # Python
 ///
 /// `TimeoutError` of a wait, which cannot be told from one that the task has raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct WaitTimeout<W> {
     /// What was waited for: still whole, and still to be waited for.
     pub pending: W,
@@ -37,9 +37,19 @@ impl<W> fmt::Display for WaitTimeout<W> {
     }
 }
 
-impl<W: fmt::Debug> Error for WaitTimeout<W> {}
+impl<W> fmt::Debug for WaitTimeout<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_with_sources(self, f)
+    }
+}
+
+impl<W> Error for WaitTimeout<W> {}
 
 /// Not all futures were done in time; those that were not are given back.
+///
+/// # Examples
+///
+/// See [`as_completed_timeout`](crate::as_completed_timeout).
 pub struct CompletionTimeout<W> {
     /// The futures that were not done.
     pub pending: Vec<W>,
@@ -58,11 +68,7 @@ impl<W> fmt::Display for CompletionTimeout<W> {
 
 impl<W> fmt::Debug for CompletionTimeout<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompletionTimeout")
-            .field("unfinished", &self.pending.len())
-            .field("total", &self.total)
-            .field("limit", &self.limit)
-            .finish()
+        fmt_with_sources(self, f)
     }
 }
 
@@ -73,7 +79,7 @@ impl<W> Error for CompletionTimeout<W> {}
 /// # Examples
 ///
 /// See [`first_success`](crate::first_success).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AllFailed {
     /// The error of each task, in the order in which they failed.
     pub errors: Vec<TaskError>,
@@ -88,8 +94,18 @@ impl fmt::Display for AllFailed {
     }
 }
 
+/// The sentence; with `{:#?}` the errors.
+impl fmt::Debug for AllFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt_with_sources(self, f);
+        }
+        f.debug_struct("AllFailed").field("errors", &self.errors).finish()
+    }
+}
+
 impl Error for AllFailed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors.last().map(|error| error as &(dyn Error + 'static))
+        self.errors.last()?.source()
     }
 }

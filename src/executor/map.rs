@@ -76,6 +76,21 @@ impl MapOptions {
     ///
     /// With one, a [timeout](crate::TaskOptions::timeout) or the death of a worker process costs one
     /// item, and not all of its chunk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{MapOptions, ThreadPoolExecutor};
+    /// use std::num::NonZeroUsize;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2)?;
+    /// // Each item is a task of its own, so that a failure, or a time limit, concerns no other.
+    /// let single = MapOptions::new().chunksize(NonZeroUsize::MIN);
+    /// let results: Vec<_> = executor.map_with(single, |n: u32| 12 / n, [3, 0, 4]).collect();
+    /// assert!(results[1].is_err());
+    /// assert_eq!(results.into_iter().flatten().sum::<u32>(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunksize(mut self, items: NonZeroUsize) -> Self {
         self.chunksize = Some(items);
         self
@@ -90,6 +105,18 @@ impl MapOptions {
 
     /// Takes and submits the whole input within the call, as Python does unless it is given a
     /// `buffersize`. The input must end. Dropping the map still cancels what has not begun.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{MapOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2)?;
+    /// let squares = executor.map_with(MapOptions::new().eager(), |n| n * n, 0..1000_u64);
+    /// executor.shutdown(true, false); // all have been submitted by now
+    /// assert_eq!(squares.sum::<Result<u64, _>>()?, 332_833_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn eager(mut self) -> Self {
         self.eager = true;
         self

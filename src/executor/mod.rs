@@ -40,6 +40,25 @@ pub(crate) fn check_workers(max_workers: usize, most: usize) -> Result<usize, Bu
 /// A value that can go to a worker of any kind, and come back from it.
 ///
 /// Implemented for every type that `serde` can encode and decode and that a thread can be given.
+///
+/// # Examples
+///
+/// ```
+/// use concurrent_futures::{AnyExecutor, Portable, TaskError};
+///
+/// /// What is computed, on whichever kind of pool.
+/// fn all<A: Portable, R: Portable>(
+///     executor: &AnyExecutor,
+///     function: fn(A) -> R,
+///     items: Vec<A>,
+/// ) -> Result<Vec<R>, TaskError> {
+///     executor.map(function, items).collect()
+/// }
+///
+/// let executor = AnyExecutor::threads(2)?;
+/// assert_eq!(all(&executor, |n: u32| n + 1, vec![1, 2])?, [2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
@@ -49,6 +68,9 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
 /// The functions are plain `fn`s (a closure that captures nothing is one too), and what they take
 /// and give is [`Portable`], so that the same program text runs on threads and on processes. Each
 /// pool has methods of the same names that ask for less.
+///
+/// It cannot be a trait object, since its methods are generic. Where the kind of pool is chosen while the program runs,
+/// take an [`AnyExecutor`](crate::AnyExecutor).
 ///
 /// # Python
 ///
@@ -72,6 +94,19 @@ pub trait Executor {
     /// Never panics, unless a context hook does, and never loses the task: one that is refused
     /// comes back as a future that has failed already. Blocks only if the executor has a bounded
     /// queue that is full, and its policy is to block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{Executor, TaskOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let options = TaskOptions::new().label("page 7");
+    /// let future = executor.submit_with(&options, |n: u32| n + 1, 41);
+    /// assert_eq!(future.label(), Some("page 7"));
+    /// assert_eq!(future.result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_with<A: Portable, R: Portable>(
         &self,
         options: &TaskOptions,
@@ -100,6 +135,10 @@ pub trait Executor {
 
     /// Calls `function` with every item and gives the results in the order of the items; see
     /// [`Map`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Executor`].
     fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Map<I::IntoIter, R>
     where
         A: Portable,

@@ -47,6 +47,10 @@ impl TaskOptions {
 
     /// Tasks with a higher priority begin first, in executors whose order is
     /// [`Order::Priority`](crate::Order::Priority); others take no notice of it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Order`](crate::Order).
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
         self

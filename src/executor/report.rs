@@ -4,7 +4,8 @@
 ///
 /// Cheap enough to be polled for a progress display. The counts are read one after the other while
 /// the pool goes on, so a task that moves meanwhile may be counted twice or not at all; and a task
-/// counts as running until just after its future is done.
+/// counts as running until just after its future is done: right after `result()` it may not be among the
+/// finished yet. After `shutdown(true, …)` all counts are final.
 ///
 /// # Examples
 ///
@@ -38,6 +39,10 @@ pub struct Stats {
 
 impl Stats {
     /// Tasks that the executor has taken so far.
+    ///
+    /// # Examples
+    ///
+    /// See [`stats`](crate::ThreadPoolHandle::stats).
     pub fn submitted(&self) -> usize {
         self.queued + self.running + self.done()
     }
@@ -66,6 +71,10 @@ pub struct ShutdownReport {
 
 impl ShutdownReport {
     /// Whether every task came to its own end in time.
+    ///
+    /// # Examples
+    ///
+    /// See [`shutdown_timeout`](crate::ThreadPoolHandle::shutdown_timeout).
     pub fn is_clean(&self) -> bool {
         *self == ShutdownReport::default()
     }

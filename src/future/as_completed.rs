@@ -36,6 +36,10 @@ pub fn as_completed<W: Waitable>(futures: impl IntoIterator<Item = W>) -> AsComp
 }
 
 /// The iterator of [`as_completed`].
+///
+/// # Examples
+///
+/// See [`as_completed`].
 #[derive(Debug)]
 #[must_use = "nothing is waited for until it is iterated"]
 pub struct AsCompleted<W: Waitable> {
@@ -112,6 +116,10 @@ pub fn as_completed_timeout<W: Waitable>(
 }
 
 /// The iterator of [`as_completed_timeout`].
+///
+/// # Examples
+///
+/// See [`as_completed_timeout`].
 #[derive(Debug)]
 #[must_use = "nothing is waited for until it is iterated"]
 pub struct AsCompletedTimeout<W: Waitable> {

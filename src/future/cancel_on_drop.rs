@@ -15,6 +15,10 @@ use std::time::Duration;
 /// # Python
 ///
 /// There is no counterpart.
+///
+/// # Examples
+///
+/// See [`Future::cancel_on_drop`].
 #[derive(Debug)]
 pub struct CancelOnDrop<T> {
     future: Option<Future<T>>,
@@ -60,6 +64,15 @@ impl<T> CancelOnDrop<T> {
     }
 
     /// The plain future, which does not abort its task any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (_promise, future) = concurrent_futures::Promise::<u32>::new();
+    /// let guarded = future.cancel_on_drop();
+    /// let future = guarded.into_inner();
+    /// assert!(!future.cancelled());
+    /// ```
     pub fn into_inner(mut self) -> Future<T> {
         match self.future.take() {
             Some(future) => future,

@@ -102,11 +102,28 @@ impl<W: Waitable> CompletionQueue<W> {
     }
 
     /// How many futures are in the queue, done or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{CompletionQueue, Promise};
+    ///
+    /// let (promises, futures): (Vec<_>, Vec<_>) = (0..3).map(|_| Promise::<u32>::new()).unzip();
+    /// let mut queue = CompletionQueue::from_iter(futures);
+    /// assert_eq!(queue.len(), 3);
+    /// drop(promises); // all are done by that
+    /// queue.pop();
+    /// assert_eq!(queue.len(), 2);
+    /// ```
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
     /// Whether there is nothing in the queue.
+    ///
+    /// # Examples
+    ///
+    /// See [`pop_timeout`](Self::pop_timeout).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -167,6 +184,10 @@ impl<W: Waitable> CompletionQueue<W> {
     }
 
     /// Gives the next future that is done, if there is one now. Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// See [`pop_timeout`](Self::pop_timeout).
     pub fn try_pop(&mut self) -> Option<W> {
         if self.arrived.is_empty() {
             std::mem::swap(&mut self.arrived, &mut self.inbox.state.lock().arrived);

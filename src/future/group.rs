@@ -40,6 +40,10 @@ struct Members {
 }
 
 /// What [`Group::abort`] did.
+///
+/// # Examples
+///
+/// See [`Group::abort`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stopped {

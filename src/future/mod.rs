@@ -292,11 +292,19 @@ impl<T> Future<T> {
     }
 
     /// Whether the task was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// See [`cancel`](Self::cancel).
     pub fn cancelled(&self) -> bool {
         self.task().is_some_and(|task| task.snapshot().is_cancelled())
     }
 
     /// Whether a worker has begun the task and not ended it.
+    ///
+    /// # Examples
+    ///
+    /// See [`done`](Self::done).
     pub fn running(&self) -> bool {
         self.task().is_some_and(TaskRef::is_running)
     }
@@ -339,6 +347,17 @@ impl<T> Future<T> {
     }
 
     /// The label that the task was given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{TaskOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let future = executor.with(TaskOptions::new().label("page 7")).spawn(|| 7);
+    /// assert_eq!(future.label(), Some("page 7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn label(&self) -> Option<&str> {
         self.task()?.label().map(|label| &**label)
     }

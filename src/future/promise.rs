@@ -128,6 +128,10 @@ impl<T: Send + 'static> Promise<T> {
     }
 
     /// Whether the future's owner has asked for the work to stop, after it had begun.
+    ///
+    /// # Examples
+    ///
+    /// See [`set_cancelled`](Self::set_cancelled).
     pub fn cancellation_requested(&self) -> bool {
         self.producer.task().snapshot().is_stop_requested()
     }

@@ -27,8 +27,16 @@ use std::time::Duration;
 /// let first = executor.spawn(|| "read twice".to_owned()).shared();
 /// let second = first.clone();
 /// assert_eq!(first.result()?, second.result()?);
+///
+/// let failed = executor.submit(|n: u32| 12 / n, 0).shared();
+/// failed.add_done_callback(|outcome| println!("failed: {}", outcome.is_err()));
+/// failed.wait();
+/// assert!(failed.done() && !failed.running() && !failed.cancelled());
+/// assert!(failed.peek().is_some() && failed.exception().is_some_and(|it| it.is_panic()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The examples of `Future`'s methods hold for those of the same name.
 pub struct SharedFuture<T> {
     shared: Arc<Shared<T>>,
     /// Tells the wakers of different readers apart.

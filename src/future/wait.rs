@@ -83,6 +83,10 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
 ///
 /// The pair `(key, future)` is the counterpart of Python's dictionary from future to whatever it
 /// was made for: the key comes back with the future. Implemented for the crate's own types only.
+///
+/// # Examples
+///
+/// See [`as_completed`](crate::as_completed).
 pub trait Waitable: sealed::Sealed {
     /// Whether the same task may come twice, which only references and shared futures can.
     #[doc(hidden)]
@@ -168,6 +172,10 @@ pub(super) fn distinct<W: Waitable>(items: impl IntoIterator<Item = W>) -> Vec<W
 }
 
 /// When [`wait`] returns.
+///
+/// # Examples
+///
+/// See [`wait`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReturnWhen {
     /// As soon as one task is done, in whichever way.
@@ -180,6 +188,10 @@ pub enum ReturnWhen {
 }
 
 /// What [`wait`] was given, in two parts, each in the order given.
+///
+/// # Examples
+///
+/// See [`wait`].
 #[derive(Debug)]
 pub struct Waited<W> {
     /// Those that are done: with a value, a failure, or cancelled.

@@ -44,6 +44,10 @@ mod sealed {
 
 /// Executors, and handles of them, that a [`Monitor`](super::Monitor) can show. Implemented for the crate's own
 /// types only.
+///
+/// # Examples
+///
+/// See [`Monitor`](super::Monitor).
 pub trait Watched: sealed::Sealed {
     /// For the crate's own use.
     #[doc(hidden)]

@@ -13,7 +13,7 @@ use super::wire::chunk::{self, ItemOutcome};
 use super::wire::frame::{FrameReader, HEADER, Kind};
 use super::wire::message::{CallHead, Configure, DoneHead, Hello, Ready, read_message};
 #[cfg(test)]
-use super::wire::message::{Outcome, Report, Stage, Usage, put_message};
+use super::wire::message::{Outcome, Output, Report, Stage, Usage, put_message};
 use super::wire::value;
 #[cfg(test)]
 use crate::error::Captured;
@@ -91,7 +91,7 @@ fn message(kind: Kind, body: &[u8]) {
         Kind::Ready => read::<Ready>(body),
         Kind::Begun => read::<Ticket>(body),
         Kind::Done => read::<DoneHead>(body),
-        Kind::Opened | Kind::Retire | Kind::Look => {}
+        Kind::Taken | Kind::Retire | Kind::Look => {}
     }
 }
 
@@ -265,7 +265,10 @@ mod tests {
                 let usage = Some(Usage { nanoseconds, peak_memory: flag.then_some(nanoseconds) });
                 let bytes = nanoseconds.to_le_bytes().repeat(usize::from(cut));
                 let captured = Captured { bytes, is_cut: flag };
-                let output = Some([captured, Captured::default()]);
+                let output = Some(match cut.is_multiple_of(2) {
+                    true => Output::Here([captured, Captured::default()]),
+                    false => Output::InFiles([flag, !flag]),
+                });
                 let done = DoneHead {
                     ticket,
                     begun: nanoseconds,
@@ -294,7 +297,7 @@ mod tests {
                 into.extend(&(item.len() as u64).to_le_bytes());
                 into.extend(&item);
             }
-            into.finish().unwrap()
+            into.finish().unwrap().into_vec()
         })
     }
 

@@ -447,7 +447,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
         Some((settings.timeline.as_ref()?, &settings.name))
     }
 
-    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them. A task
+    /// counts as running until just after its future is done; see [`Stats`].
     ///
     /// # Examples
     ///
@@ -475,7 +476,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         self.pool.workers()
     }
 
-    /// How many workers run tasks at once.
+    /// How many workers run tasks at once; see [`resize`](Self::resize).
     pub fn max_workers(&self) -> usize {
         self.pool.max_workers()
     }

@@ -3,6 +3,7 @@
 //! A child is held by its process descriptor, which means that very process even after it has ended
 //! and its number has been given to another one.
 
+use super::descriptors::not_standard;
 use crate::sync::Mutex;
 use crate::sync::global::{AtomicUsize, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -275,7 +276,7 @@ fn number_of(process: u32) -> io::Result<Pid> {
 /// A descriptor of the process that has this number now. It is closed in programs that this process
 /// starts.
 pub(crate) fn descriptor_of(process: u32) -> io::Result<OwnedFd> {
-    Ok(rustix::process::pidfd_open(number_of(process)?, PidfdFlags::empty())?)
+    Ok(not_standard(rustix::process::pidfd_open(number_of(process)?, PidfdFlags::empty())?)?)
 }
 
 /// The number of the process that has started this one, or has inherited it; zero if that is not

@@ -1,5 +1,6 @@
 //! Descriptors that others do not get in the way of, and that are not in the way of others.
 
+use crate::sync::{Condvar, Mutex};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// The same file under a number that is nobody's standard input, output or error. Where one of those has been
@@ -8,10 +9,36 @@ pub(super) fn not_standard(file: OwnedFd) -> rustix::io::Result<OwnedFd> {
     if file.as_raw_fd() > 2 { Ok(file) } else { rustix::io::fcntl_dupfd_cloexec(file, 3) }
 }
 
-/// Gives the calling thread descriptors of its own, and of those only these: whatever other threads close or
-/// open from then on, its numbers mean the same files. Where the system cannot do that (Linux before 5.9), they stay
-/// those of the process.
-pub(crate) fn keep_only(kept: &[BorrowedFd<'_>]) {
+/// Descriptors of a thread's own: whatever other threads close or open, its numbers mean the same files. Where the
+/// system cannot do that (Linux before 5.9), they stay those of the process.
+#[derive(Debug)]
+pub(crate) struct OwnDescriptors {
+    are_there: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl OwnDescriptors {
+    pub(crate) fn new() -> Self {
+        OwnDescriptors { are_there: Mutex::new(false), changed: Condvar::new() }
+    }
+
+    /// The calling thread has these from now on, and no others.
+    pub(crate) fn keep_only(&self, kept: &[BorrowedFd<'_>]) {
+        keep_only(kept);
+        *self.are_there.lock() = true;
+        self.changed.notify_all();
+    }
+
+    /// Blocks until the thread has them. Before that, nothing may run that closes what is not its own.
+    pub(crate) fn wait(&self) {
+        let mut are_there = self.are_there.lock();
+        while !*are_there {
+            are_there = self.changed.wait_until(are_there, None).0;
+        }
+    }
+}
+
+fn keep_only(kept: &[BorrowedFd<'_>]) {
     let close = |first: u32, last: Option<u32>| {
         if let Some(last) = last.filter(|last| first <= *last) {
             let flags = libc::CLOSE_RANGE_UNSHARE;
@@ -33,6 +60,7 @@ pub(crate) fn keep_only(kept: &[BorrowedFd<'_>]) {
 #[cfg(all(test, not(concurrent_futures_loom)))]
 mod tests {
     use super::*;
+    use crate::sync::Arc;
     use crate::sys::tests::alone;
     use std::io::Read;
     use std::os::fd::AsFd;
@@ -45,17 +73,17 @@ mod tests {
         alone(name, || {
             let (mut own, writer) = std::io::pipe().unwrap();
             let number = own.as_raw_fd();
-            let (says, has_own) = channel();
+            let descriptors = Arc::new(OwnDescriptors::new());
+            let has_own = Arc::clone(&descriptors);
             let (go_on, is_closed) = channel();
             let thread = thread::spawn(move || {
-                keep_only(&[own.as_fd()]);
-                says.send(()).unwrap();
+                descriptors.keep_only(&[own.as_fd()]);
                 is_closed.recv().unwrap();
                 let mut read = [0; 4];
                 own.read_exact(&mut read).unwrap();
                 read
             });
-            has_own.recv().unwrap();
+            has_own.wait();
             rustix::io::write(&writer, b"text").unwrap();
             // SAFETY: it takes plain numbers. The thread's file is its own by now, and nobody else uses this.
             assert_eq!(unsafe { libc::close(number) }, 0);

@@ -92,8 +92,8 @@ names! {
         OutcomeSending
         /// It has sent what stands before a result, and not the result.
         OutcomeHalfSent
-        /// Its parent has opened the memory of a large outcome.
-        OutcomeOpened
+        /// Its parent has taken what was not in the frame: a large outcome, or long output.
+        OutcomeTaken
         /// It was told to leave.
         Retiring
         /// It has called the finalizer.
@@ -137,7 +137,7 @@ names! {
         /// It is about to map the memory of a large outcome.
         OutcomeMapping
         /// The worker may go on after that.
-        OpenedPushed
+        TakenPushed
         /// Outcomes stand in the books, and no future knows of them.
         OutcomesBooked
         /// A future is about to end, and has ended.

@@ -67,7 +67,7 @@ pub(crate) mod memory;
 pub(crate) use {
     buffer::Buffer,
     clock::{instant_of, shared_clock},
-    descriptors::keep_only,
+    descriptors::OwnDescriptors,
     link::{Bell, Link, wait_for},
     memory::{Key, Mapping, MemoryFile, SealedMapping},
 };

@@ -92,6 +92,22 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     }
 
     /// The size of each thread's stack in bytes. Default: the standard library's, 2 MiB.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    ///
+    /// /// As deep as its argument is large.
+    /// fn depth(n: u32) -> u32 {
+    ///     if n == 0 { 0 } else { depth(n - 1) + 1 }
+    /// }
+    ///
+    /// let builder = ThreadPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.stack_size(64 << 20).build()?;
+    /// assert_eq!(executor.submit(depth, 50_000).result()?, 50_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.settings.stack_size = Some(bytes);
         self
@@ -127,6 +143,10 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     }
 
     /// In which order queued tasks begin. Default: [`Order::Fifo`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Order`].
     pub fn order(mut self, order: Order) -> Self {
         self.settings.order = order;
         self
@@ -309,6 +329,26 @@ impl<S: 'static> ThreadPoolBuilder<S> {
 
     /// Whether an executor that is dropped because of a panic cancels what has not begun (the
     /// default), or drains its queue as at a normal end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::sync::Arc;
+    ///
+    /// let done = Arc::new(AtomicU32::new(0));
+    /// let counter = Arc::clone(&done);
+    /// let program = move || {
+    ///     let builder = ThreadPoolExecutor::builder().max_workers(1);
+    ///     let executor = builder.cancel_on_unwind(false).build().unwrap();
+    ///     executor.submit_all(move |_| counter.fetch_add(1, Ordering::Relaxed), 0..100);
+    ///     panic!("something else went wrong");
+    /// };
+    /// assert!(std::thread::spawn(program).join().is_err());
+    /// assert_eq!(done.load(Ordering::Relaxed), 100); // all the same
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_on_unwind(mut self, cancel: bool) -> Self {
         self.settings.cancel_on_unwind = cancel;
         self

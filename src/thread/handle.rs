@@ -284,6 +284,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// The state is lent to one task at a time: while a task that has it waits for another that
     /// needs it, that one runs on another worker, or on a spare one.
     ///
+    /// `map` and `submit_all` have no form with a state: many calls are submitted one by one.
+    ///
     /// # Examples
     ///
     /// See [`initializer`](crate::ThreadPoolBuilder::initializer).
@@ -428,7 +430,8 @@ impl<S: 'static> ThreadPoolHandle<S> {
         Some((settings.timeline.as_ref()?, &settings.thread_name_prefix))
     }
 
-    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them.
+    /// What the executor is doing, in numbers. Blocks no longer than it takes to read them. A task
+    /// counts as running until just after its future is done; see [`Stats`].
     ///
     /// # Examples
     ///
@@ -443,6 +446,10 @@ impl<S: 'static> ThreadPoolHandle<S> {
     }
 
     /// How many threads run tasks at once.
+    ///
+    /// # Examples
+    ///
+    /// See [`resize`](Self::resize).
     pub fn max_workers(&self) -> usize {
         self.pool.crew.limit()
     }

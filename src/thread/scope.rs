@@ -251,6 +251,10 @@ impl fmt::Debug for Scope<'_, '_> {
 /// The future of a task in a [`Scope`]; it cannot leave the scope.
 ///
 /// What a [`Future`] offers for looking, waiting and cancelling it offers too.
+///
+/// # Examples
+///
+/// See [`scope`](crate::ThreadPoolHandle::scope).
 #[derive(Debug)]
 pub struct ScopedFuture<'scope, T> {
     future: Future<T>,

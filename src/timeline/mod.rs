@@ -133,6 +133,10 @@ impl Timeline {
     }
 
     /// How many tasks have been dropped because there were more than the timeline keeps.
+    ///
+    /// # Examples
+    ///
+    /// See [`with_capacity`](Self::with_capacity).
     pub fn dropped(&self) -> usize {
         self.shared.kept.lock().dropped
     }
@@ -277,6 +281,10 @@ impl std::fmt::Debug for Timeline {
 }
 
 /// How a task ended, as a [`Timeline`] tells it.
+///
+/// # Examples
+///
+/// See [`Timeline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Ending {

@@ -48,6 +48,10 @@ impl Timeline {
     /// # Errors
     ///
     /// The file cannot be created or written.
+    ///
+    /// # Examples
+    ///
+    /// See [`write_trace`](Self::write_trace).
     pub fn save_trace(&self, path: impl AsRef<Path>) -> io::Result<()> {
         save(path.as_ref(), |file| self.write_trace(file))
     }

@@ -3,7 +3,7 @@
 use crate::common::{Gate, OutOfPaper, occupy_one, pool, within};
 use concurrent_futures::{
     Future, MapOptions, Promise, Refusal, TaskError, TaskErrorKind, TaskOptions, TaskPanic,
-    ThreadPoolExecutor, WhenFull,
+    ThreadPoolExecutor, WhenFull, first_success,
 };
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
@@ -176,15 +176,15 @@ fn the_text_of_a_refusal_by_a_full_queue_says_what_to_do() {
 }
 
 /// A task that was taken by an executor whose initializer then failed.
-fn broken() -> TaskError {
-    within(|| {
+fn broken(why: impl Error + Clone + Send + Sync + 'static) -> TaskError {
+    within(move || {
         let gate = Gate::new();
         let entrance = gate.latch();
         let executor = ThreadPoolExecutor::builder()
             .max_workers(1)
             .try_initializer(move || {
                 entrance.pass();
-                Err::<(), _>(OutOfPaper)
+                Err::<(), _>(why.clone())
             })
             .build()
             .unwrap();
@@ -199,15 +199,70 @@ fn broken() -> TaskError {
 fn the_text_of_a_broken_executor_names_the_cause_and_says_what_to_do() {
     let text = "task `page 7` was lost because its executor broke: the initializer of a worker \
                 failed: out of paper; build a new executor";
-    assert_eq!(broken().to_string(), text);
+    assert_eq!(broken(OutOfPaper).to_string(), text);
+}
+
+/// An error that wraps another one, as most do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the page is lost")]
+struct PageLost(#[source] OutOfPaper);
+
+/// Every text from the error to its root: what a report prints.
+fn chain(error: &dyn Error) -> Vec<String> {
+    std::iter::successors(Some(error), |it| (*it).source()).map(ToString::to_string).collect()
 }
 
 #[test]
-fn the_sources_of_a_broken_executor_lead_to_its_cause() {
-    let error = broken();
-    let cause = error.source().expect("the broken executor");
-    let root = cause.source().expect("the initializer's error");
-    assert_eq!(root.downcast_ref(), Some(&OutOfPaper));
+fn the_chain_of_a_failed_task_says_nothing_twice() {
+    let (mut promise, future) = Promise::<u32>::labelled("page 7");
+    promise.set_exception(PageLost(OutOfPaper)).unwrap();
+    let error = future.result().unwrap_err();
+    assert_eq!(chain(&error), ["task `page 7` failed: the page is lost", "out of paper"]);
+}
+
+#[test]
+fn the_chain_of_a_broken_executor_says_nothing_twice() {
+    let error = broken(PageLost(OutOfPaper));
+    let text = "task `page 7` was lost because its executor broke: the initializer of a worker \
+                failed: the page is lost; build a new executor";
+    assert_eq!(chain(&error), [text, "out of paper"]);
+}
+
+#[test]
+fn the_chain_of_a_refusal_says_nothing_twice() {
+    let executor = pool(1);
+    executor.shutdown(true, false);
+    assert_eq!(chain(&executor.spawn(|| 1).result().unwrap_err()).len(), 1);
+    assert_eq!(chain(&executor.try_submit(|n: u32| n, 1).unwrap_err()).len(), 1);
+}
+
+#[test]
+fn the_chain_of_several_failures_says_nothing_twice() {
+    let (mut promise, future) = Promise::<u32>::labelled("page 7");
+    promise.set_exception(PageLost(OutOfPaper)).unwrap();
+    let text = "all 1 tasks failed; the last one: task `page 7` failed: the page is lost";
+    assert_eq!(chain(&first_success([future]).unwrap_err()), [text, "out of paper"]);
+}
+
+#[test]
+fn what_a_main_prints_of_an_error_has_its_sources() {
+    let (mut promise, future) = Promise::<u32>::labelled("page 7");
+    promise.set_exception(PageLost(OutOfPaper)).unwrap();
+    let text = "task `page 7` failed: the page is lost; caused by: out of paper";
+    assert_eq!(format!("{:?}", future.result().unwrap_err()), text);
+}
+
+#[test]
+fn what_a_main_prints_of_a_wait_is_its_sentence() {
+    let (_promise, future) = Promise::<u32>::new();
+    let timeout = future.result_timeout(Duration::from_millis(1)).unwrap_err();
+    assert_eq!(format!("{timeout:?}"), timeout.to_string());
+}
+
+#[test]
+fn a_kind_of_error_says_what_happened_without_naming_the_task() {
+    let error = error_of(fails);
+    assert_eq!(format!("task `page 7` {}", error.kind()), error.to_string());
 }
 
 #[test]
@@ -265,21 +320,6 @@ fn the_text_of_a_deadline_of_map_names_the_limit() {
         let text = "task was not ready within the 1ms given to the whole map";
         assert_eq!(error.to_string(), text);
     });
-}
-
-#[test]
-fn the_source_of_a_failed_task_is_its_own_error() {
-    let error = crate::common::failed().result().unwrap_err();
-    assert_eq!(error.source().unwrap().downcast_ref(), Some(&OutOfPaper));
-}
-
-#[test]
-fn the_source_of_a_refused_task_is_the_refusal() {
-    let executor = pool(1);
-    executor.shutdown(true, false);
-    let error = executor.spawn(|| 1).result().unwrap_err();
-    let refusal = error.source().unwrap().downcast_ref();
-    assert!(matches!(refusal, Some(Refusal::ShutDown)));
 }
 
 #[test]

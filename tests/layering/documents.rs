@@ -94,6 +94,19 @@ fn links(text: &str) -> Vec<String> {
     all.filter(|it| !it.contains("://")).map(str::to_owned).collect()
 }
 
+/// The files that the book has in a page.
+fn inclusions(text: &str) -> Vec<String> {
+    let after = text.split("{{#include ").skip(1);
+    after.filter_map(|it| it.split("}}").next()).map(str::to_owned).collect()
+}
+
+/// The links of a page of the guide to what is not there in the built book, which knows its own pages only.
+pub(crate) fn links_out_of_the_book(page: &Page) -> Vec<String> {
+    let is_of_book = page.path.starts_with("docs/guide/src");
+    let out = links(&page.text).into_iter().filter(|it| it.starts_with("../"));
+    out.filter(|_| is_of_book).collect()
+}
+
 /// The names by which headings can be linked to.
 fn anchors(text: &str) -> Vec<String> {
     let mut is_code = false;
@@ -109,7 +122,7 @@ fn anchors(text: &str) -> Vec<String> {
     text.lines().filter(is_heading).map(name).collect()
 }
 
-/// The links of a page that point to no file, or to no heading of it.
+/// The links and inclusions of a page that point to no file, or to no heading of it.
 pub(crate) fn broken_links(page: &Page) -> Vec<String> {
     let is_broken = |link: &String| {
         let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
@@ -120,7 +133,8 @@ pub(crate) fn broken_links(page: &Page) -> Vec<String> {
         let text = if path.is_empty() { Ok(page.text.clone()) } else { fs::read_to_string(target) };
         text.map_or(true, |text| !anchors(&text).iter().any(|it| it == anchor))
     };
-    links(&page.text).into_iter().filter(is_broken).collect()
+    let all = [links(&page.text), inclusions(&page.text)].concat();
+    all.into_iter().filter(is_broken).collect()
 }
 
 /// The paths between backticks that are written as from the crate's folder, and lead nowhere.

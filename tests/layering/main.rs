@@ -11,7 +11,8 @@ mod source;
 
 use documents::{
     Page, broken_links, chapters_without_an_entry, crate_folder, examples_without_a_row,
-    functions_of, names_of_no_function, pages, paths_to_nothing, programs_that_nobody_compiles,
+    functions_of, links_out_of_the_book, names_of_no_function, pages, paths_to_nothing,
+    programs_that_nobody_compiles,
 };
 use reading::{is_name, paths, tokens, without_comments_and_strings};
 use rules::{
@@ -101,6 +102,11 @@ fn links_and_paths_in_documents_lead_somewhere() {
         let gone = [broken_links(&page), paths_to_nothing(&page)].concat();
         assert!(gone.is_empty(), "{} points to what is not there: {gone:?}", page.path.display());
     }
+}
+
+#[test]
+fn links_of_the_guide_stay_within_the_book() {
+    pages().iter().for_each(|page| assert_none(&links_out_of_the_book(page)));
 }
 
 #[test]
@@ -281,6 +287,15 @@ fn a_link_that_leads_nowhere_is_found() {
     assert_eq!(count("`[a](gone.md)`\n```text\n[b](gone.md)\n```\n"), 0, "code");
     assert_eq!(count("# One `heading`, two\n[a](#one-heading-two) [b](#three)"), 1);
     assert_eq!(count("[a](parity.md#cpythons-tests) [b](parity.md#nobodys-tests)"), 1);
+    assert_eq!(count("~~~rust\n{{#include ../src/lib.rs}}\n~~~\n{{#include gone.rs}}"), 1);
+}
+
+#[test]
+fn a_link_out_of_the_book_is_found() {
+    let page =
+        |path: &str| Page { path: path.into(), text: "[a](../../faults.md) [b](c.md)".into() };
+    assert_eq!(links_out_of_the_book(&page("docs/guide/src/async.md")), ["../../faults.md"]);
+    assert_eq!(links_out_of_the_book(&page("docs/testing.md")).len(), 0);
 }
 
 #[test]

@@ -230,3 +230,16 @@ fn a_variable_that_cannot_be_of_one_worker_refuses_tasks_and_is_told() {
         assert!(text.ends_with("\"DEVICE=0\" cannot be set: its name contains `=`"), "{text}");
     });
 }
+
+#[test]
+fn the_error_of_an_initializer_brings_its_causes() {
+    fn fails(_: ()) -> anyhow::Result<()> {
+        Err(anyhow::anyhow!("the tray is empty").context("out of paper"))
+    }
+    within(|| {
+        let builder = ProcessPoolExecutor::builder().max_workers(1);
+        let executor = builder.try_initializer(fails, ()).build().unwrap();
+        let text = executor.spawn(|| 1).result().unwrap_err().to_string();
+        assert!(text.contains("failed: out of paper: the tray is empty"), "{text}");
+    });
+}

@@ -14,6 +14,7 @@ mod descendants;
 mod leaks;
 mod leaving;
 mod limits;
+mod long_output;
 mod orphans;
 mod output;
 mod races;

@@ -73,7 +73,13 @@ fn square(n: u32) -> u32 {
     n * n
 }
 
+/// More than a worker sends by itself.
+fn long_text() -> String {
+    "all the way back ".repeat(5_000)
+}
+
 fn reverse(mut bytes: Vec<u8>) -> Vec<u8> {
+    print!("{}", long_text());
     bytes.reverse();
     bytes
 }
@@ -147,7 +153,7 @@ fn work(expected: Expected) -> Vec<Told> {
         .start_timeout(start_timeout)
         // By default a pool puts up with a hundred deaths a second.
         .on_worker_death(OnWorkerDeath::Replace { most: 20, within: BOUND })
-        .capture_output(10_000)
+        .capture_output(100_000)
         .measure_usage()
         .initializer(|n: u32| n, 5)
         .finalizer(drop)
@@ -172,7 +178,7 @@ fn work(expected: Expected) -> Vec<Told> {
 
     let mut told: Vec<Told> = squares("small", 8).into_iter().map(Watched::told).collect();
     let large = handle.submit(reverse, bytes);
-    told.push(watch("large", large, String::new(), move |it| it == expected_bytes).told());
+    told.push(watch("large", large, long_text(), move |it| it == expected_bytes).told());
     // One worker each, and what is sent behind them is taken back.
     let heeding = watch("heeding", hurried.submit(heeds, ()), String::new(), |()| false);
     let deaf = watch("deaf", hurried.submit(is_deaf, ()), String::new(), |()| false);

@@ -104,12 +104,35 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// Starts all workers when the pool is built, and replaces each that ends, instead of starting
     /// them as they are needed. Idle workers stay then, whatever [`keep_alive`](Self::keep_alive)
     /// says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(2).start_all().build()?;
+    /// assert_eq!(executor.stats().workers, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_all(mut self) -> Self {
         self.settings.start_all = true;
         self
     }
 
     /// Lets a worker end that has had nothing to do for this long. Default: idle workers stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    /// use std::time::Duration;
+    ///
+    /// // A pool that is used now and then need not keep its processes in between.
+    /// let builder = ProcessPoolExecutor::builder().max_workers(2);
+    /// let executor = builder.keep_alive(Duration::from_secs(60)).build()?;
+    /// assert_eq!(executor.spawn(|| 6 * 7).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
         self.settings.keep_alive = Some(keep_alive);
         self
@@ -164,6 +187,21 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// How long a task that was asked to stop may take to do so before its process is asked to
     /// terminate, and how long the process may take for that before it is killed. Default: half a
     /// second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::{ProcessPoolExecutor, TaskOptions};
+    /// use std::time::Duration;
+    ///
+    /// let builder = ProcessPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.grace(Duration::from_millis(10)).build()?;
+    /// let limited = executor.with(TaskOptions::new().timeout(Duration::from_millis(10)));
+    /// let endless = limited.submit(|()| loop { std::thread::yield_now() }, ());
+    /// let result: Result<(), _> = endless.result();
+    /// assert!(result.unwrap_err().is_timed_out()); // and the process is gone soon after
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
@@ -171,6 +209,18 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     /// How long a process may take from its start to its first message, which comes before the
     /// initializer. Default: a minute.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    /// use std::time::Duration;
+    ///
+    /// let builder = ProcessPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.start_timeout(Duration::from_secs(10)).build()?;
+    /// assert_eq!(executor.spawn(|| 6 * 7).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.settings.start_timeout = limit;
         self
@@ -197,6 +247,21 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// How many levels of workers there may be below the first program that builds a pool: with 1,
     /// tasks cannot have pools of processes of their own. A limit set further up holds too.
     /// Default: 2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// /// Would like to have workers of its own.
+    /// fn nested() -> bool {
+    ///     ProcessPoolExecutor::new(1).is_ok()
+    /// }
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).max_depth(1).build()?;
+    /// assert!(!executor.spawn(nested).result()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_depth(mut self, levels: usize) -> Self {
         self.settings.max_depth = levels;
         self
@@ -227,6 +292,10 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     }
 
     /// In which order queued tasks are sent to workers. Default: [`Order::Fifo`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Order`].
     pub fn order(mut self, order: Order) -> Self {
         self.settings.order = order;
         self
@@ -266,7 +335,9 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// executor, and its text is found in the [`BrokenCause`](crate::BrokenCause) in every affected
     /// future.
     ///
-    /// The error travels as its text, so it need not be encodable.
+    /// The error travels as its text (by `{:#}`, which for `anyhow` has the causes), so it need not be
+    /// encodable. An initializer that needs no argument is given `()`, as
+    /// `try_initializer(|()| connect(), ())`.
     ///
     /// # Examples
     ///
@@ -440,6 +511,10 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     /// Whether an executor that is dropped because of a panic cancels what has not begun (the
     /// default), or drains its queue as at a normal end.
+    ///
+    /// # Examples
+    ///
+    /// See [`ThreadPoolBuilder::cancel_on_unwind`](crate::ThreadPoolBuilder::cancel_on_unwind).
     pub fn cancel_on_unwind(mut self, cancel: bool) -> Self {
         self.settings.cancel_on_unwind = cancel;
         self

@@ -12,6 +12,23 @@ const MOST_OUTPUT: usize = 1 << 30;
 impl<S: 'static> ProcessPoolBuilder<S> {
     /// Replaces a worker between two tasks when it has more than this many bytes of resident memory, without
     /// that through which large arguments and results travel. Default: no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// /// Leaks, as code of others does.
+    /// fn leak(bytes: usize) {
+    ///     std::mem::forget(vec![1_u8; bytes]);
+    /// }
+    ///
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).memory_limit(64 << 20).build()?;
+    /// let before = executor.spawn(std::process::id).result()?;
+    /// executor.submit(leak, 100 << 20).result()?;
+    /// assert_ne!(executor.spawn(std::process::id).result()?, before); // has been replaced
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.memory = Some(bytes);
         self
@@ -24,12 +41,26 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     ///
     /// If the system refuses it, the pool breaks when its first worker starts, with the system's
     /// words.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// let builder = ProcessPoolExecutor::builder().max_workers(1);
+    /// let executor = builder.address_space_limit(2 << 30).build()?; // 2 GiB
+    /// let greedy = executor.submit(|bytes: usize| vec![1_u8; bytes].len(), 16 << 30);
+    /// assert!(greedy.result().unwrap_err().worker_death().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn address_space_limit(mut self, bytes: u64) -> Self {
         self.settings.address_space = Some(bytes);
         self
     }
 
-    /// Sets an environment variable for all workers, in addition to those of this process.
+    /// Sets an environment variable for all workers, in addition to those of this process. Those cannot be removed;
+    /// what workers should not know can be replaced by an empty text, here and by
+    /// [`env_of_worker`](Self::env_of_worker).
     ///
     /// A name that is empty or holds `=`, and a name or value that holds a NUL, cannot be: that is a
     /// [`BuildError`] of [`build`](Self::build).
@@ -103,6 +134,17 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// The niceness of the workers: 19 is the least urgent. Default: that of this process.
     ///
     /// If the system refuses it, the pool breaks when its first worker starts, with the system's words.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// // Computes only while nobody else wants to.
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).niceness(19).build()?;
+    /// assert_eq!(executor.spawn(|| 6 * 7).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.niceness = Some(niceness);
         self
@@ -111,6 +153,18 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// The processors that each worker may run on, by its index. Default: those of this process.
     ///
     /// If the function panics, or the system refuses it, the pool breaks when its first worker starts, with the system's words.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use concurrent_futures::ProcessPoolExecutor;
+    ///
+    /// // A processor for each worker; both may use the first here.
+    /// let builder = ProcessPoolExecutor::builder().max_workers(2);
+    /// let executor = builder.affinity_of_worker(|index| vec![0, index]).build()?;
+    /// assert_eq!(executor.spawn(|| 6 * 7).result()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn affinity_of_worker(
         mut self,
         processors: impl Fn(usize) -> Vec<usize> + Send + Sync + 'static,

@@ -22,9 +22,11 @@
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use serde::{Deserialize, Serialize};
 
-/// How many calls can be on their way to one worker.
+/// How many calls can be on their way to one worker. Of tiny ones, with all their handles kept, each costs 1.4 µs,
+/// and 2.5 µs of all processors' time; with 64 it was 1.8 and 3.1, since workers and threads slept and woke three
+/// times as often.
 #[cfg(not(concurrent_futures_loom))]
-pub(crate) const SLOTS: usize = 64;
+pub(crate) const SLOTS: usize = 1024;
 /// A model needs no more.
 #[cfg(concurrent_futures_loom)]
 pub(crate) const SLOTS: usize = 1;

@@ -22,7 +22,7 @@ mod writer;
 
 pub(super) use reader::{Failure, Reader, Source, Window};
 pub(super) use store::{KEEP, Parcel, Store};
-pub(super) use writer::Writer;
+pub(super) use writer::{Bytes, Writer};
 
 use crate::sync::{Arc, Mutex};
 use crate::sys::{Mapping, MemoryFile};
@@ -30,10 +30,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
 
+/// Arguments up to this length are copied into their frame.
+const COPIED: usize = 16 << 10;
+
 /// An argument on its way to a worker.
 #[derive(Debug, Clone)]
 pub(super) enum Payload {
-    Bytes(Arc<Vec<u8>>),
+    /// Is copied into its frame.
+    Short(Bytes),
+    Long(Arc<Bytes>),
     Kept(Arc<Parcel>),
 }
 
@@ -61,7 +66,7 @@ pub(super) struct Place {
 impl Payload {
     pub(super) fn place(&self) -> Where {
         match self {
-            Payload::Bytes(_) => Where::Here,
+            Payload::Short(_) | Payload::Long(_) => Where::Here,
             Payload::Kept(parcel) => Where::Kept(parcel.place(false)),
         }
     }
@@ -70,7 +75,8 @@ impl Payload {
 impl From<Writer> for Payload {
     fn from(writer: Writer) -> Payload {
         match writer.finish() {
-            Ok(bytes) => Payload::Bytes(Arc::new(bytes)),
+            Ok(bytes) if bytes.len() <= COPIED => Payload::Short(bytes),
+            Ok(bytes) => Payload::Long(Arc::new(bytes)),
             Err(parcel) => Payload::Kept(Arc::new(parcel)),
         }
     }

@@ -3,6 +3,11 @@
 use super::store::{Parcel, Store};
 use crate::sync::Arc;
 use postcard::ser_flavors::Flavor;
+use smallvec::SmallVec;
+
+/// Encoded bytes. So few need no memory of their own: what one thread takes from the allocator and another gives
+/// back costs more than to encode it.
+pub(in crate::process) type Bytes = SmallVec<[u8; 32]>;
 
 /// Values longer than this travel through kept memory, all others through ring and socket. Echoes of 8 to
 /// 64 KiB cost the same whichever of 2, 8, 16 and 64 KiB it is; without it, 128 KiB cost three times as much.
@@ -15,7 +20,7 @@ const LARGE: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub(in crate::process) struct Writer {
     /// What has not been moved; everything, if there is no parcel.
-    gathered: Vec<u8>,
+    gathered: Bytes,
     parcel: Option<Parcel>,
     /// Where parcels come from; nowhere, if all stays in the vector.
     store: Option<Arc<Store>>,
@@ -72,9 +77,9 @@ impl Writer {
         // There is no more memory of this kind: all goes on in the vector.
         parcel.truncate(before);
         let mut all = parcel.bytes();
-        all.append(&mut self.gathered);
+        all.extend_from_slice(&self.gathered);
         all.extend_from_slice(bytes);
-        self.gathered = all;
+        self.gathered = all.into();
         self.store = None;
     }
 
@@ -104,14 +109,14 @@ impl Writer {
     }
 
     /// The bytes, or the memory that they have moved to.
-    pub(in crate::process) fn finish(mut self) -> Result<Vec<u8>, Parcel> {
+    pub(in crate::process) fn finish(mut self) -> Result<Bytes, Parcel> {
         let Some(mut parcel) = self.parcel.take() else { return Ok(self.gathered) };
         if parcel.append(&self.gathered) {
             return Err(parcel);
         }
         let mut all = parcel.bytes();
-        all.append(&mut self.gathered);
-        Ok(all)
+        all.extend_from_slice(&self.gathered);
+        Ok(all.into())
     }
 }
 

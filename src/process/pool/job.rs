@@ -1,16 +1,15 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
 use crate::error::{
-    BrokenCause, TaskError, TaskErrorKind, TaskOutput, TaskPanic, TaskUsage, TransferError,
-    TransferStage,
+    BrokenCause, TaskError, TaskErrorKind, TaskPanic, TaskUsage, TransferError, TransferStage,
 };
 use crate::process::page::Page;
 use crate::process::payload::{Arrived, Payload};
 use crate::process::shared::Kept;
-use crate::process::wire::message::{self, Code, Outcome, Panic, Usage};
+use crate::process::wire::message::{Code, Outcome, Panic, Usage};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
-use crate::task::{self, Producer, Report, TaskRef, Watch};
+use crate::task::{self, Producer, TaskRef, Watch};
 use crate::timeline::{Entry, Lane};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -98,7 +97,7 @@ impl JobOf<dyn Sink> {
         let error = |kind| Err(self.task().error(kind));
         let outcome = match outcome {
             Outcome::Value(_) => Ok(result),
-            Outcome::Panicked(panic) => error(TaskErrorKind::Panicked(panic.into())),
+            Outcome::Panicked(panic) => error(TaskErrorKind::Panicked((*panic).into())),
             Outcome::Cancelled => error(TaskErrorKind::Cancelled),
             Outcome::NotTransferred(stage, cause) => {
                 error(TaskErrorKind::NotTransferred(TransferError::new(stage.into(), cause)))
@@ -160,13 +159,12 @@ impl Finished {
     }
 }
 
-impl From<message::Report> for Report {
-    fn from(report: message::Report) -> Self {
-        let usage = |it: Usage| TaskUsage {
-            cpu_time: Duration::from_nanos(it.nanoseconds),
-            peak_memory: it.peak_memory,
-        };
-        Report { output: report.output.map(TaskOutput::new), usage: report.usage.map(usage) }
+impl From<Usage> for TaskUsage {
+    fn from(usage: Usage) -> Self {
+        TaskUsage {
+            cpu_time: Duration::from_nanos(usage.nanoseconds),
+            peak_memory: usage.peak_memory,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{DeathCause, WorkerDeath};
 use crate::process::machine::WorkerId;
 use crate::process::page::Page;
 use crate::process::page::inbox::Inbox;
-use crate::process::payload::{Opened, Payload};
+use crate::process::payload::{Bytes, Opened, Payload};
 use crate::process::wire::frame::{self, FrameReader, HEADER, Kind, Violation};
 use crate::process::wire::message::{self, CallHead};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ use std::time::Duration;
 enum Piece {
     Own(Vec<u8>),
     /// A large argument, which is not copied.
-    Shared(Arc<Vec<u8>>),
+    Shared(Arc<Bytes>),
 }
 
 impl Piece {
@@ -34,9 +34,6 @@ impl Piece {
         }
     }
 }
-
-/// Arguments up to this length are copied into their frame.
-const COPIED: usize = 16 << 10;
 
 /// Small frames are gathered up to about this length, so that one write carries many.
 const GATHERED: usize = 32 << 10;
@@ -197,15 +194,14 @@ impl Line {
     pub(crate) fn push_call(&self, head: &CallHead, argument: &Payload) {
         let mut outbox = self.outbox.lock();
         match argument {
-            Payload::Bytes(bytes) => {
-                let is_small = bytes.len() <= COPIED;
-                let buffer = outbox.space(if is_small { bytes.len() } else { 0 });
+            Payload::Short(bytes) => {
+                let buffer = outbox.space(bytes.len());
                 message::put_message(buffer, Kind::Call, head, bytes.len());
-                if is_small {
-                    buffer.extend_from_slice(bytes);
-                } else {
-                    outbox.pieces.push_back(Piece::Shared(Arc::clone(bytes)));
-                }
+                buffer.extend_from_slice(bytes);
+            }
+            Payload::Long(bytes) => {
+                message::put_message(outbox.space(0), Kind::Call, head, bytes.len());
+                outbox.pieces.push_back(Piece::Shared(Arc::clone(bytes)));
             }
             Payload::Kept(_) => {
                 message::put_message(outbox.space(HEADER), Kind::Call, head, 0);

@@ -12,6 +12,7 @@ mod limits;
 mod line;
 mod serving;
 pub(crate) mod settings;
+mod starting;
 mod state;
 pub(crate) mod view;
 
@@ -54,6 +55,8 @@ pub(crate) struct Pool {
 /// A call that has come back from its worker.
 pub(crate) struct Returned {
     pub(crate) head: DoneHead,
+    /// What else the head tells, once it has been had.
+    pub(crate) report: Option<Report>,
     pub(crate) reply: Reply,
 }
 
@@ -314,9 +317,8 @@ impl Pool {
         call: Returned,
         finished: &mut VecDeque<Finished>,
     ) -> bool {
-        let Returned { head, reply } = call;
-        let DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome } =
-            head;
+        let Returned { head, report, reply } = call;
+        let DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, outcome, .. } = head;
         let how = if has_failed { Return::Failed } else { Return::Succeeded };
         let duration = Duration::from_nanos(nanoseconds);
         let task = state.machine.task_of(worker, ticket);
@@ -339,7 +341,7 @@ impl Pool {
             Verdict::Over(job) => job,
         };
         if let Some(report) = report {
-            job.task().report(|it| *it = (*report).into());
+            job.task().report(|it| *it = report);
         }
         let (count, ending) = match outcome {
             _ if job.task().snapshot().is_expired() => (&mut state.failed, Ending::TimedOut),

@@ -1,4 +1,4 @@
-//! The thread beside each worker: it starts the process, carries what comes and goes, and buries it.
+//! The thread beside each worker: it has the process started, carries what comes and goes, and buries it.
 //!
 //! Callbacks of futures run on this thread, and may wait for other futures of the pool, even for
 //! some that this very line has to bring. So a line is not a thread: when its thread is about to
@@ -7,29 +7,22 @@
 //! one with the latest turn does.
 
 use super::job::{Lent, Reply};
-use super::line::{Heard, Line, Means};
-use super::settings::Settings;
+use super::line::{Heard, Line};
+use super::starting::start;
 use super::{Pool, Returned};
-use crate::error::{BrokenCause, TaskPanic};
+use crate::error::{BrokenCause, TaskOutput, TaskPanic};
 use crate::process::machine::WorkerId;
-use crate::process::own::{Mark, VARIABLE};
-use crate::process::page::Page;
 use crate::process::page::outcomes::{FIRST_LOOK, SILENCE};
 use crate::process::payload::{Arrived, Place, Where};
 use crate::process::wire::frame::{FrameReader, Kind, Violation};
 use crate::process::wire::message::{
-    Capture, Configure, DoneHead, Hello, MOST_HEAD, NotReady, Outcome, PROTOCOL, Ready, Stage,
-    read_message,
+    self, DoneHead, Hello, NotReady, Outcome, Output, PROTOCOL, Ready, Stage, read_message,
 };
-use crate::sync::{Alarm, Arc, Mutex, deadline_after, thread, trap};
-use crate::sys::capture::{STREAMS, Transcript};
-use crate::sys::child::{self, Child};
-use crate::sys::{Bell, Link, fault, image, refusal, usable_processors};
-use crate::task::{self, Blocking, Host, OwnerId};
+use crate::sync::{Alarm, Arc, Mutex, thread, trap};
+use crate::sys::{fault, image, refusal};
+use crate::task::{self, Blocking, Host, OwnerId, Report};
 use std::cell::Cell;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -64,111 +57,6 @@ pub(crate) fn main(pool: &Arc<Pool>, worker: WorkerId, index: usize) {
             pool.refused(worker, why);
         }
     }
-}
-
-/// The variables by which native thread pools are told how many threads to have.
-const SHARES: [&str; 6] = [
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-    "TOKIO_WORKER_THREADS",
-];
-
-fn start(pool: &Arc<Pool>, worker: WorkerId, index: usize) -> io::Result<Arc<Line>> {
-    let settings = &pool.settings;
-    if deadline_after(settings.start_timeout).is_some() {
-        // Or nobody would mind that time.
-        pool.timer.start()?;
-    }
-    refusal!(PageMaking);
-    fault!(PageMaking);
-    let page = Page::new()?;
-    let transcript = settings.output.map(transcript).transpose()?;
-    refusal!(LinkMaking);
-    fault!(LinkMaking);
-    let (link, far_end) = Link::pair()?;
-    let share = (usable_processors() / settings.max_workers).max(1);
-    let mut command = Command::new(child::executable());
-    if let Some(name) = std::env::args_os().next() {
-        command.arg0(name);
-    }
-    for variable in SHARES {
-        if std::env::var_os(variable).is_none() {
-            command.env(variable, share.to_string());
-        }
-    }
-    command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
-    if let Some(environment) = &settings.environment_of {
-        for (name, value) in environment(index) {
-            child::check_variable(&name, &value).map_err(|reason| {
-                let text = format!("the environment variable {name:?} cannot be set: {reason}");
-                io::Error::new(io::ErrorKind::InvalidInput, text)
-            })?;
-            command.env(name, value);
-        }
-    }
-    if let Some(directory) = &settings.current_dir {
-        command.current_dir(directory);
-    }
-    command.env(VARIABLE, Mark { parent: std::process::id(), page: page.number() }.to_string());
-    command.stdin(far_end);
-
-    let initializer = settings.initializer.as_ref();
-    let configure = Configure {
-        index,
-        parent: std::process::id(),
-        most: settings.max_message,
-        depth: settings.depth + 1,
-        max_depth: settings.max_depth,
-        processors: share,
-        niceness: settings.niceness,
-        affinity: settings.affinity.as_ref().map(|affinity| affinity(index)),
-        address_space: settings.address_space,
-        memory: settings.memory,
-        initializer: initializer.map(|(code, argument, _)| (*code, argument.clone())),
-        finalizer: settings.finalizer,
-        capture: transcript.as_ref().map(|it| Capture { ends: it.ends(), most: it.most() }),
-        measures: settings.measures,
-    };
-    // The longest frame is a result with what stands before it.
-    let output = transcript.as_ref().map_or(0, |it| STREAMS * it.most());
-    let most = settings.max_message.saturating_add(MOST_HEAD).saturating_add(output);
-    refusal!(BellMaking);
-    fault!(BellMaking);
-    let bell = Bell::new()?;
-    // Nothing may fail from here on, for somebody has to bury the process.
-    let child = Child::spawn(&mut command).map_err(|error| why_not_started(settings, error))?;
-    // The far end must be the worker's alone, or its end would not be heard.
-    drop(command);
-    let means = Means { page, link, bell, transcript };
-    let mut line = Line::new(worker, index, means, child, most);
-    let timeline = settings.timeline.as_ref();
-    line.lane = timeline.map(|it| it.lane_of_process(&settings.name, index, line.process_id()));
-    let line = Arc::new(line);
-    line.push_message(Kind::Configure, &configure);
-    Ok(line)
-}
-
-/// The system does not say what it is that is not there.
-fn why_not_started(settings: &Settings, error: io::Error) -> io::Error {
-    match &settings.current_dir {
-        Some(directory)
-            if !directory.is_dir() || error.kind() == io::ErrorKind::PermissionDenied =>
-        {
-            let text =
-                format!("its working directory {} cannot be entered: {error}", directory.display());
-            io::Error::new(error.kind(), text)
-        }
-        _ => error,
-    }
-}
-
-fn transcript(most: usize) -> io::Result<Transcript> {
-    refusal!(TranscriptMaking);
-    fault!(TranscriptMaking);
-    Transcript::new(most)
 }
 
 /// Serves a line until its end, or until somebody else does.
@@ -396,7 +284,7 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
         // What is there has been looked at already.
         Kind::Look => Ok(()),
         Kind::Done => unreachable!("calls that have come back are booked together"),
-        Kind::Configure | Kind::Call | Kind::Opened | Kind::Retire => {
+        Kind::Configure | Kind::Call | Kind::Taken | Kind::Retire => {
             Err(Violation::Nonsense("a frame that only a parent sends"))
         }
     }
@@ -405,28 +293,28 @@ fn receive(pool: &Pool, line: &Line, kind: Kind, body: &[u8]) -> Result<(), Viol
 /// A call that has come back; none if its worker was killed before its result could be had.
 pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Violation> {
     let (mut head, result): (DoneHead, _) = read_message(&body)?;
-    if let Some(output) = head.report.as_ref().and_then(|it| it.output.as_ref()) {
-        let most = line.transcript.as_ref().map_or(0, Transcript::most);
-        if output.iter().any(|it| it.bytes.len() > most) {
-            return Err(Violation::Nonsense("telling of more output than it is to keep"));
-        }
+    let has_long_output =
+        head.report.as_ref().is_some_and(|it| matches!(it.output, Some(Output::InFiles(_))));
+    let report = head.report.take().map(|it| report(line, *it)).transpose()?;
+    let place = match head.outcome {
+        Outcome::Value(Where::Kept(place)) => Some(place),
+        _ => None,
+    };
+    let arrived = place.map(|it| (it.number, map(line, it)));
+    if has_long_output || place.is_some_and(|it| it.is_awaited) {
+        line.push(Kind::Taken);
+        fault!(TakenPushed);
+        line.flush();
     }
     let begin = body.len() - result.len();
     let reply = Reply::Body(body, begin);
-    let Outcome::Value(Where::Kept(place)) = head.outcome else {
-        return Ok(Some(Returned { head, reply }));
+    let Some((number, arrived)) = arrived else {
+        return Ok(Some(Returned { head, report, reply }));
     };
-    let number = place.number;
-    let arrived = map(line, place);
-    if place.is_awaited {
-        line.push(Kind::Opened);
-        fault!(OpenedPushed);
-        line.flush();
-    }
     match arrived {
         Ok(arrived) => {
             let reply = Reply::Lent(Lent { arrived, number, page: Arc::clone(&line.page) });
-            Ok(Some(Returned { head, reply }))
+            Ok(Some(Returned { head, report, reply }))
         }
         // The task is lost with it.
         Err(error) if line.has_ended() || (is_missing(&error) && line.ends_soon()) => Ok(None),
@@ -434,9 +322,24 @@ pub(crate) fn done(line: &Line, body: Vec<u8>) -> Result<Option<Returned>, Viola
             let why = format!("its shared memory cannot be opened: {error}");
             head.outcome = Outcome::NotTransferred(Stage::DecodeResult, why);
             line.page.loans().give_back(number);
-            Ok(Some(Returned { head, reply }))
+            Ok(Some(Returned { head, report, reply }))
         }
     }
+}
+
+/// What a worker tells of a call, with its output, wherever that is.
+fn report(line: &Line, report: message::Report) -> Result<Report, Violation> {
+    let output = match (report.output, &line.transcript) {
+        (None, _) => None,
+        (Some(Output::InFiles(are_cut)), Some(transcript)) => Some(transcript.recorded(are_cut)),
+        (Some(Output::Here(streams)), Some(transcript))
+            if streams.iter().all(|it| it.bytes.len() <= transcript.most()) =>
+        {
+            Some(streams)
+        }
+        _ => return Err(Violation::Nonsense("telling of more output than it is to keep")),
+    };
+    Ok(Report { output: output.map(TaskOutput::new), usage: report.usage.map(Into::into) })
 }
 
 /// Whether the worker does not have what it speaks of: perhaps because it is being killed. Its process

@@ -67,6 +67,10 @@ pub struct WorkerInfo {
 }
 
 /// What a worker of a process pool is doing.
+///
+/// # Examples
+///
+/// See [`workers`](crate::ProcessPoolHandle::workers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerState {

@@ -9,6 +9,10 @@ use std::slice;
 ///
 /// Other data can be shared in such numbers: text as its bytes, a table of records as a column for
 /// each field.
+///
+/// # Examples
+///
+/// See [`SharedData`](crate::SharedData).
 pub trait Plain: sealed::Plain {}
 
 impl<T: sealed::Plain> Plain for T {}

@@ -258,7 +258,8 @@ where
     let function: fn(A) -> Result<S, E> = unsafe { transmute(function) };
     match function(decode(argument)?) {
         Ok(state) => Ok(Box::new(state)),
-        Err(error) => Err(error.to_string()),
+        // The causes cannot travel: an error that can tell them in its text, as that of `anyhow`, does so now.
+        Err(error) => Err(format!("{error:#}")),
     }
 }
 
@@ -347,7 +348,7 @@ mod tests {
         assert_eq!(address(code.function).unwrap(), double as fn(u32) -> u32 as usize);
         let mut result = Writer::default();
         enter(code, &Arrived::Here(&[21]), &mut result).unwrap();
-        assert_eq!(result.finish().unwrap(), [42]);
+        assert_eq!(result.finish().unwrap().as_slice(), [42]);
     }
 
     #[test]

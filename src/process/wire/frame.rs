@@ -19,8 +19,9 @@ pub(crate) enum Kind {
     Configure,
     /// To a worker: one call.
     Call,
-    /// To a worker: its large outcome has been opened.
-    Opened,
+    /// To a worker: what is not in its last frame has been taken: a large outcome has been opened, and long output
+    /// has been read.
+    Taken,
     /// To a worker: leave.
     Retire,
     /// From a worker, once: who it is.
@@ -39,7 +40,7 @@ impl Kind {
     const ALL: [Kind; 9] = [
         Kind::Configure,
         Kind::Call,
-        Kind::Opened,
+        Kind::Taken,
         Kind::Retire,
         Kind::Hello,
         Kind::Ready,
@@ -91,6 +92,12 @@ pub(crate) fn put(into: &mut Vec<u8>, kind: Kind, body: &[u8], more: usize) {
     into.extend_from_slice(body);
 }
 
+/// So much space there is at least for what may come.
+const ROOM: usize = 64 << 10;
+
+/// More memory than this is not kept when the frame has passed that needed it.
+const LARGE: usize = 4 * ROOM;
+
 /// Takes frames out of a stream.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
@@ -110,13 +117,8 @@ impl FrameReader {
 
     /// Space for the next bytes. How many came is told to [`filled`](Self::filled).
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        const ROOM: usize = 64 << 10;
         if self.begin == self.end {
             (self.begin, self.end) = (0, 0);
-            if self.bytes.len() > 4 * ROOM {
-                // A large frame has passed; its memory is not kept.
-                self.bytes = Vec::new();
-            }
         }
         let missing = match self.announced() {
             // What is still to come of a large body, but not all of it at once.
@@ -170,15 +172,27 @@ impl FrameReader {
 
     /// The next whole frame.
     pub(crate) fn next(&mut self) -> Result<Option<(Kind, &[u8])>, Violation> {
-        let Some((kind, length)) = self.announced()? else {
-            return Ok(None);
-        };
         let body = self.begin + HEADER;
-        if self.end - body < length {
-            return Ok(None);
+        match self.announced()? {
+            Some((kind, length)) if self.end - body >= length => {
+                self.begin = body + length;
+                Ok(Some((kind, &self.bytes[body..body + length])))
+            }
+            _ => {
+                self.shrink();
+                Ok(None)
+            }
         }
-        self.begin = body + length;
-        Ok(Some((kind, &self.bytes[body..body + length])))
+    }
+
+    /// Gives back what only frames have needed that have passed. Now, for it may be long until there is more to
+    /// read.
+    fn shrink(&mut self) {
+        if self.begin > 0 && self.bytes.len() > LARGE {
+            self.bytes = self.bytes[self.begin..self.end].to_vec();
+            self.end -= self.begin;
+            self.begin = 0;
+        }
     }
 }
 
@@ -259,8 +273,12 @@ mod tests {
         let mut stream = Vec::new();
         put(&mut stream, Kind::Done, &vec![7; 10 << 20], 0);
         reader.append(&stream);
+        reader.append(&header(Kind::Look, 0)[..4]);
         assert!(matches!(reader.next(), Ok(Some((Kind::Done, body))) if body.len() == 10 << 20));
-        let _ = reader.space();
-        assert!(reader.bytes.len() <= STEP);
+        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.bytes.capacity(), 4);
+        // What has come of the next one is still there.
+        reader.append(&header(Kind::Look, 0)[4..]);
+        assert_eq!(reader.next(), Ok(Some((Kind::Look, &[][..]))));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Return {
 }
 
 /// Changes with every change of these messages.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 
 /// A place in the executable's code, as its distance from where the executable begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,8 +149,17 @@ pub(crate) struct DoneHead {
 /// What else is told of a call.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
-    pub(crate) output: Option<[Captured; STREAMS]>,
+    pub(crate) output: Option<Output>,
     pub(crate) usage: Option<Usage>,
+}
+
+/// What a call has written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Output {
+    Here([Captured; STREAMS]),
+    /// In the files that the parent has open, which stay as they are until it has said that it has read them. Of
+    /// which stream there was more.
+    InFiles([bool; STREAMS]),
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -163,7 +172,7 @@ pub(crate) struct Usage {
 pub(crate) enum Outcome {
     /// The result is there.
     Value(Where),
-    Panicked(Panic),
+    Panicked(Box<Panic>),
     /// It heeded a request to stop.
     Cancelled,
     NotTransferred(Stage, String),

@@ -43,7 +43,7 @@ pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), S
 pub(crate) fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
     let mut bytes = Writer::default();
     encode(value, &mut bytes)?;
-    Ok(bytes.finish().expect("it stays where it is, as it was given no store"))
+    Ok(bytes.finish().expect("it stays where it is, as it was given no store").into_vec())
 }
 
 /// Why a type does not go through `postcard`, if that is what is wrong.

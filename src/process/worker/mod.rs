@@ -6,31 +6,30 @@
 //! watches for the end of the parent, and then ends the whole process group.
 
 pub(crate) mod bootstrap;
+mod call;
+mod parent;
 
+use self::parent::{check, or_end, receive, sleep, watch};
 use crate::process::own::{self, Mark};
 use crate::process::page::Page;
 use crate::process::page::loans::LOANS;
-use crate::process::page::outcomes::LONG;
 use crate::process::page::slots::Ticket;
-use crate::process::payload::{Arrived, Opened, Parcel, Place, Store, Where, Writer};
+use crate::process::payload::{Opened, Parcel, Store};
 use crate::process::shared;
-use crate::process::wire::code::{self, Fault};
+use crate::process::wire::code;
 use crate::process::wire::frame::{FrameReader, Kind, header};
 use crate::process::wire::message::{
-    CallHead, Capture, Configure, DoneHead, Hello, NotReady, Outcome, PROTOCOL, Panic, Ready,
-    Report, Return, Stage, Usage, cut, put_message, read_message,
+    Capture, Configure, Hello, NotReady, PROTOCOL, Panic, Ready, cut, put_message, read_message,
 };
 use crate::sync::{Arc, Spin};
 use crate::sys::capture::{Recorder, end_recording};
-use crate::sys::{self, Link, child, fault, image, limits, refusal, short};
-use crate::task::{self, Body, Fresh, Host, OwnerId, TaskSettings};
+use crate::sys::{self, Link, child, fault, image, limits, refusal};
+use crate::task::{self, Host, OwnerId};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::process::exit;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// What a worker's process ends with if it cannot go on.
@@ -116,7 +115,7 @@ impl Worker {
         let arguments = Arc::new(Opened::new(configure.parent));
         let recorder = configure.capture.map(|it| record(parent, it)).transpose()?;
         // Before anything of the user's can close a descriptor.
-        watched.recv().map_err(io::Error::other)?;
+        watched.wait();
         Ok(Worker {
             link,
             reader,
@@ -247,11 +246,11 @@ impl Worker {
         }
     }
 
-    /// Waits until the parent has opened a large outcome. What else it says is put aside.
-    fn wait_until_opened(&mut self) {
+    /// Waits until the parent has taken what was not in the last frame. What else it says is put aside.
+    fn wait_until_taken(&mut self) {
         loop {
             match self.read_frame() {
-                Some((Kind::Opened, _)) => return,
+                Some((Kind::Taken, _)) => return,
                 Some(other) => self.aside.push_back(other),
                 None if self.has_received() => {}
                 None => self.sleep(None),
@@ -265,111 +264,6 @@ impl Worker {
         self.send(&header(Kind::Look, 0));
         fault!(BellRung);
     }
-
-    fn call(&mut self, body: Vec<u8>) {
-        let Ok((head, _)) = head_of(&body) else {
-            leave("the parent sent a call that cannot be decoded");
-        };
-        let label = head.label.map(Arc::from);
-        let ticket = head.ticket;
-        fault!(CallRead);
-        if !self.page.slots().claim(ticket) {
-            return;
-        }
-        fault!(CallClaimed);
-        let mut frame = Vec::new();
-        let is_announced = head.is_announced;
-        if is_announced {
-            put_message(&mut frame, Kind::Begun, &ticket, 0);
-            self.send(&frame);
-            fault!(BegunSent);
-            frame.clear();
-        }
-        self.host.current.set(Some(ticket));
-        self.mind_outcomes();
-        let measuring = self.configure.measures.then(Measuring::begin);
-        let begun = sys::shared_clock();
-        let running = Running {
-            frame: body,
-            arguments: Arc::clone(&self.arguments),
-            into: Writer::new(&self.outcomes),
-        };
-        let (outcome, how, result) = run(label, running);
-        let duration = sys::shared_clock().saturating_sub(begun);
-        let usage = measuring.map(Measuring::end);
-        self.host.current.set(None);
-        fault!(CallReturned);
-        child::end_copy();
-        let recorder = self.recorder.clone();
-        let mut recorded = recorder.as_ref().and_then(|it| it.recorded());
-        if recorded.is_some() {
-            fault!(OutputRecorded);
-        }
-        let output = recorded.as_mut().map(|it| std::mem::take(&mut it.streams));
-        let report =
-            (output.is_some() || usage.is_some()).then(|| Box::new(Report { output, usage }));
-
-        let (mut outcome, result) = match result.len() {
-            length if length > self.configure.most => {
-                let most = self.configure.most;
-                let text = format!("it has {length} bytes, and {most} is the limit");
-                (Outcome::NotTransferred(Stage::EncodeResult, text), Writer::default())
-            }
-            _ => (outcome, result),
-        };
-        let (result, parcel) = match result.finish() {
-            Ok(bytes) => (bytes, None),
-            Err(parcel) => (Vec::new(), Some(parcel)),
-        };
-        let is_awaited = parcel.as_ref().is_some_and(Parcel::is_new);
-        if let (Outcome::Value(place), Some(parcel)) = (&mut outcome, &parcel) {
-            *place = Where::Kept(parcel.place(is_awaited));
-        }
-        let is_too_large = self.configure.memory.is_some_and(|most| {
-            let kept = self.kept() + parcel.as_ref().map_or(0, Parcel::reserved);
-            limits::resident_bytes().is_some_and(|bytes| bytes.saturating_sub(kept as u64) > most)
-        });
-        let has_failed = how == Return::Failed;
-        let [begun, nanoseconds] =
-            [begun, duration].map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX));
-        let done =
-            DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, report, outcome };
-        frame.clear();
-        put_message(&mut frame, Kind::Done, &done, result.len());
-        if let Some(parcel) = &parcel {
-            self.page.loans().lend(parcel.number());
-            fault!(OutcomeLent);
-        }
-        if !is_awaited && self.page.outcomes().put(&frame, &result) {
-            fault!(OutcomePut);
-            self.is_untold = true;
-            // Somebody minds its time, or it was long, and ringing hardly counts.
-            if is_announced || duration >= LONG {
-                self.tell();
-            }
-        } else {
-            fault!(OutcomeSending);
-            self.send(&frame);
-            if !result.is_empty() {
-                fault!(OutcomeHalfSent);
-                self.send(&result);
-            }
-        }
-        if let Some(mut parcel) = parcel {
-            if is_awaited {
-                self.wait_until_opened();
-                fault!(OutcomeOpened);
-                parcel.is_opened();
-            }
-            self.lent.push(parcel);
-        }
-        // As long as it is there, it is the output of a call that the parent has not heard of.
-        if let Some(recorded) = recorded {
-            recorded.forget();
-            fault!(OutputForgotten);
-        }
-    }
-
     /// Memory that the parent has read may be used again, and what was not used for long goes back.
     /// When to look again, if at all.
     fn mind_outcomes(&mut self) -> Option<Duration> {
@@ -402,176 +296,6 @@ fn record(parent: u32, Capture { ends, most }: Capture) -> io::Result<Arc<Record
     refusal!(OutputOpening);
     fault!(OutputOpening);
     Recorder::open(parent, ends, most).map(Arc::new)
-}
-
-/// What a call needs, from its begin on.
-struct Measuring {
-    processor_time: Duration,
-    peak_is_its_own: bool,
-}
-
-impl Measuring {
-    fn begin() -> Measuring {
-        let peak_is_its_own = limits::reset_peak();
-        Measuring { processor_time: limits::processor_time(), peak_is_its_own }
-    }
-
-    fn end(self) -> Usage {
-        let time = limits::processor_time().saturating_sub(self.processor_time);
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let peak_memory = if self.peak_is_its_own { limits::peak_bytes() } else { None };
-        Usage { nanoseconds, peak_memory }
-    }
-}
-
-/// Reads what has come from the parent. Whether there was anything.
-fn receive(link: &Link, page: &Page, reader: &mut FrameReader) -> io::Result<bool> {
-    let space = reader.space();
-    let most = short!(InboxTaken, space.len());
-    let taken = page.inbox().take(&mut space[..most]);
-    let (count, wants_room) =
-        taken.map_err(|_| io::Error::other("its memory has been overwritten"))?;
-    reader.filled(count);
-    if count > 0 {
-        fault!(InboxTaken);
-    }
-    if wants_room {
-        link.send_all(&header(Kind::Look, 0))?;
-    }
-    Ok(count > 0)
-}
-
-/// Waits for the parent, for so long a time; may also return for no reason.
-fn sleep(link: &Link, page: &Page, limit: Option<Duration>) -> io::Result<()> {
-    check(link)?;
-    page.inbox().sleep(limit);
-    Ok(())
-}
-
-/// Whether the link to the parent is still there. A task may have closed it; then the parent takes this
-/// process for dead, and it must not go on.
-fn check(link: &Link) -> io::Result<()> {
-    match link.try_receive(&mut [0]) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        Err(error) => Err(error),
-        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(_) => Err(io::Error::other("the parent says nothing this way")),
-    }
-}
-
-fn or_end<T>(outcome: io::Result<T>) -> T {
-    match outcome {
-        Ok(outcome) => outcome,
-        // So are the task's own children, in a moment.
-        Err(error) if is_parent_gone(&error) => child::kill_own_group(),
-        Err(error) => leave(&format!("it cannot go on with its parent: {error}")),
-    }
-}
-
-fn is_parent_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
-}
-
-/// Ends this process, and all that its tasks have started, when the parent is gone. Says when that does not
-/// depend any more on which descriptors are open here.
-fn watch(link: &Arc<Link>, parent: u32) -> io::Result<Receiver<()>> {
-    let descriptor = child::descriptor_of(parent).ok();
-    if child::parent_id() != parent {
-        return Err(io::Error::other("the parent is gone"));
-    }
-    let link = Arc::clone(link);
-    let (says, watched) = channel();
-    let watch = move || {
-        /// Also if the wait panics: nothing else would end this process with its parent.
-        struct End;
-        impl Drop for End {
-            fn drop(&mut self) {
-                child::kill_own_group();
-            }
-        }
-        let _end = End;
-        let descriptor = descriptor.as_ref().map(AsFd::as_fd);
-        let kept: Vec<_> = [link.as_fd()].into_iter().chain(descriptor).collect();
-        sys::keep_only(&kept);
-        let _ = says.send(());
-        if !sys::link::wait_for_parent_end(Some(&link), descriptor) {
-            // They are not this thread's own, and a task has closed them. Its outcome may still come to the
-            // parent.
-            sys::link::wait_for_end_of(parent);
-        }
-    };
-    child::without_signals(|| {
-        crate::sync::thread::spawn("parent-watch".to_owned(), Some(64 << 10), watch)
-    })?;
-    Ok(watched)
-}
-
-/// One call, as a task of this process, so that panics, labels and requests to stop are what they
-/// are in every pool.
-struct Running {
-    frame: Vec<u8>,
-    arguments: Arc<Opened>,
-    into: Writer,
-}
-
-impl Body for Running {
-    type Output = Result<(Return, Writer), Fault>;
-    type Guard = ();
-
-    fn guard(&mut self) {}
-
-    fn run(self) -> Self::Output {
-        let (head, behind) = head_of(&self.frame)?;
-        let arrived = match head.argument {
-            Where::Here => Arrived::Here(behind),
-            Where::Kept(place) => open(&self.arguments, place).map_err(|error| {
-                let why = format!("its shared memory cannot be opened: {error}");
-                (Stage::DecodeArgument, why)
-            })?,
-        };
-        fault!(CallEntered);
-        let mut result = self.into;
-        let mut call =
-            || task::at_attempt(head.attempt, || code::enter(head.code, &arrived, &mut result));
-        let how = match head.context {
-            None => call()?,
-            Some((context, captured)) => {
-                let mut outcome = None;
-                code::within(context, captured, &mut || outcome = Some(call()))?;
-                match outcome {
-                    Some(outcome) => outcome?,
-                    None => panic!("the context hook returned without having called the task"),
-                }
-            }
-        };
-        Ok((how, result))
-    }
-}
-
-fn open(arguments: &Opened, place: Place) -> io::Result<Arrived<'static>> {
-    refusal!(ArgumentOpening);
-    fault!(ArgumentOpening);
-    arguments.at(place)
-}
-
-fn head_of(frame: &[u8]) -> Result<(CallHead<'_>, &[u8]), Fault> {
-    read_message(frame).map_err(|violation| (Stage::DecodeArgument, violation.to_string()))
-}
-
-fn run(label: Option<Arc<str>>, running: Running) -> (Outcome, Return, Writer) {
-    let settings = TaskSettings { label, ..TaskSettings::default() };
-    let (task, handle) = Fresh::new(running, OwnerId::NOBODY, settings.shared()).split();
-    if let Some(begun) = task.begin() {
-        begun.run();
-    }
-    let (outcome, how) = match handle.take() {
-        Ok(Ok((how, result))) => return (Outcome::Value(Where::Here), how, result),
-        Ok(Err((stage, text))) => (Outcome::NotTransferred(stage, cut(text)), Return::Succeeded),
-        Err(error) if error.is_cancelled() => (Outcome::Cancelled, Return::Succeeded),
-        Err(error) => (Outcome::Panicked(Panic::of(&error)), Return::Failed),
-    };
-    (outcome, how, Writer::default())
 }
 
 /// What a task finds when it asks where it runs.

@@ -48,6 +48,10 @@ impl Timeline {
     /// # Errors
     ///
     /// The file cannot be created or written.
+    ///
+    /// # Examples
+    ///
+    /// See [`write_svg`](Self::write_svg).
     pub fn save_svg(&self, path: impl AsRef<Path>) -> io::Result<()> {
         save(path.as_ref(), |file| self.write_svg(file))
     }

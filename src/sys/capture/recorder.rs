@@ -1,141 +1,31 @@
-//! What a process writes to its standard output and standard error, kept up to a limit where another
-//! process finds it, whatever becomes of the writer.
-//!
-//! ```text
-//!   writers                the process itself: Recorder               who wants to know: Transcript
-//!   1 and 2 ----> pipe --- moved by the system, up to the limit ---> file of memory
-//!                      \-- what is beyond the limit is thrown away
-//! ```
-//!
-//! Whoever writes has an ordinary pipe, which the [`Recorder`]'s thread sees to be emptied. So no writer
-//! waits for long or gets an error, and there is never more memory in use than limit and pipe have, however
-//! much is written, and by whom.
-//!
-//! # Nothing is lost by a death
-//!
-//! Bytes go from the pipe to the file by one call of the system's (`splice`), which a kill does not cut in
-//! two. So each byte is in the file, or in the pipe behind those in the file, at any moment, and never only in
-//! the memory of the process. The [`Transcript`] has both open: when the process has ended, it reads one
-//! after the other.
-//!
-//! # A task that closes descriptors
-//!
-//! The recorder's thread has descriptors of its own, and goes on: or the task could not go on writing. To the
-//! thread that has run the task, the numbers may now mean other files, which are not to be written to or cut.
-//! So it looks whose they are before it moves anything; if they are others', there is no output.
+//! The writing process's side: it sees that what is written comes into the files, and that they hold what one call
+//! has written.
 
-use super::child;
-use super::descriptors::{keep_only, not_standard};
-use super::limits::{check_file_length, longest_file};
-use super::memory::{Key, key_of, nameless, path_of};
+use super::flush::{end_lines, flush};
+use super::{Ends, LITTLE, STREAMS, kept, read_file, retry, waiting_in};
 use crate::error::Captured;
 use crate::sync::global::OnceLock;
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, deadline_after, thread};
+use crate::sync::{Arc, Mutex, MutexGuard, thread};
+use crate::sys::child;
+use crate::sys::descriptors::{OwnDescriptors, not_standard};
+use crate::sys::limits::check_file_length;
+use crate::sys::memory::{Key, key_of, path_of};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags};
-use std::io::{self, Write};
+use rustix::pipe::SpliceFlags;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
 
-/// Standard output and standard error.
-pub(crate) const STREAMS: usize = 2;
-
-/// Under which numbers its reader has a stream open: the pipe, and the file.
-pub(crate) type Ends = (i32, i32);
-
-/// The reader's side.
-#[derive(Debug)]
-pub(crate) struct Transcript {
-    streams: [(OwnedFd, OwnedFd); STREAMS],
-    most: usize,
-}
-
-impl Transcript {
-    /// Keeps so many bytes of each stream.
-    pub(crate) fn new(most: usize) -> io::Result<Transcript> {
-        // One byte more is kept, to say that there was more; and files may have a limit.
-        let most = longest_file().saturating_sub(1).min(most as u64) as usize;
-        let stream = |name| {
-            // The process opens the other end by way of this one.
-            let (pipe, _) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-            Ok::<_, io::Error>((not_standard(pipe)?, nameless(name)?))
-        };
-        Ok(Transcript { streams: [stream("output")?, stream("errors")?], most })
-    }
-
-    pub(crate) fn most(&self) -> usize {
-        self.most
-    }
-
-    pub(crate) fn ends(&self) -> [Ends; STREAMS] {
-        self.streams.each_ref().map(|(pipe, file)| (pipe.as_raw_fd(), file.as_raw_fd()))
-    }
-
-    /// What has come into the files by now.
-    pub(crate) fn so_far(&self) -> [Captured; STREAMS] {
-        self.streams.each_ref().map(|(_, file)| kept(read_file(file, self.most + 1), self.most))
-    }
-
-    /// All that a process has left that has ended.
-    pub(crate) fn rest(&self) -> [Captured; STREAMS] {
-        self.streams.each_ref().map(|(pipe, file)| {
-            let mut bytes = read_file(file, self.most + 1);
-            let mut end = bytes.len();
-            // Somebody may still have the other end; what they write from now on is not waited for.
-            bytes.resize(end + waiting_in(pipe).min(self.most + 1 - end), 0);
-            while end < bytes.len()
-                && let Ok(count @ 1..) = retry(|| rustix::io::read(pipe, &mut bytes[end..]))
-            {
-                end += count;
-            }
-            bytes.truncate(end);
-            kept(bytes, self.most)
-        })
-    }
-}
-
-/// How much the pipe holds.
-fn waiting_in(pipe: &OwnedFd) -> usize {
-    let count = retry(|| rustix::io::ioctl_fionread(pipe)).unwrap_or(0);
-    usize::try_from(count).unwrap_or(0)
-}
-
-/// The one byte more says that there was more.
-fn kept(mut bytes: Vec<u8>, most: usize) -> Captured {
-    let is_cut = bytes.len() > most;
-    bytes.truncate(most);
-    Captured { bytes, is_cut }
-}
-
-/// What the file holds, as far as it can be had.
-fn read_file(file: &OwnedFd, most: usize) -> Vec<u8> {
-    let len = rustix::fs::fstat(file).map_or(0, |it| it.st_size);
-    let mut bytes = vec![0; usize::try_from(len).map_or(most, |len| len.min(most))];
-    let mut end = 0;
-    while end < bytes.len()
-        && let Ok(count @ 1..) = retry(|| rustix::io::pread(file, &mut bytes[end..], end as u64))
-    {
-        end += count;
-    }
-    bytes.truncate(end);
-    bytes
-}
-
-fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
-    rustix::io::retry_on_intr(call)
-}
-
-/// The writing process's side.
+/// Records what this process writes.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     streams: [Stream; STREAMS],
     most: usize,
     /// What is in the files. Held by whoever moves bytes there.
     fill: Mutex<[Fill; STREAMS]>,
-    /// Whether the recorder's thread has its own descriptors, as far as it gets them.
-    has_own: (Mutex<bool>, Condvar),
+    /// Those of its thread.
+    descriptors: OwnDescriptors,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -221,8 +111,7 @@ impl Recorder {
     pub(crate) fn open(process: u32, ends: [Ends; STREAMS], most: usize) -> io::Result<Recorder> {
         let [output, errors] = ends;
         let streams = [Stream::open(process, output)?, Stream::open(process, errors)?];
-        let has_own = (Mutex::new(false), Condvar::new());
-        Ok(Recorder { streams, most, fill: Mutex::default(), has_own })
+        Ok(Recorder { streams, most, fill: Mutex::default(), descriptors: OwnDescriptors::new() })
     }
 
     /// From now on all is recorded that this process writes to its standard output and error, and whoever
@@ -250,12 +139,7 @@ impl Recorder {
             thread::spawn("output".to_owned(), Some(64 << 10), move || recorder.attend())
         })?;
         // Or a task might close them first.
-        let (has_own, changed) = &self.has_own;
-        let mut has = has_own.lock();
-        while !*has {
-            has = changed.wait_until(has, None).0;
-        }
-        drop(has);
+        self.descriptors.wait();
         let _ = BEFORE.set(before);
         flush();
         rustix::stdio::dup2_stdout(&output)?;
@@ -269,9 +153,7 @@ impl Recorder {
         const MUCH: usize = 32 << 10;
         let [output, errors] = &self.streams;
         let kept = [&output.pipe.0, &output.file.0, &errors.pipe.0, &errors.file.0];
-        keep_only(&kept.map(AsFd::as_fd));
-        *self.has_own.0.lock() = true;
-        self.has_own.1.notify_all();
+        self.descriptors.keep_only(&kept.map(AsFd::as_fd));
         let mut open: Vec<&Stream> = self.streams.iter().collect();
         let mut is_busy = false;
         while !open.is_empty() {
@@ -312,19 +194,10 @@ impl Recorder {
         flush();
         let mut fill = self.fill.lock();
         self.shift(&mut fill)?;
-        let mut streams: [Captured; STREAMS] = Default::default();
-        if fill.iter().any(|it| it.len > 0) {
-            if !self.streams.iter().all(Stream::is_whole) {
-                return None;
-            }
-            for ((stream, fill), captured) in self.streams.iter().zip(&*fill).zip(&mut streams) {
-                if fill.len > 0 {
-                    *captured = kept(read_file(&stream.file.0, fill.len), self.most);
-                }
-                captured.is_cut |= fill.is_cut;
-            }
+        if fill.iter().any(|it| it.len > 0) && !self.streams.iter().all(Stream::is_whole) {
+            return None;
         }
-        Some(Recorded { recorder: self, fill, streams })
+        Some(Recorded { recorder: self, fill })
     }
 }
 
@@ -333,10 +206,30 @@ impl Recorder {
 pub(crate) struct Recorded<'a> {
     recorder: &'a Recorder,
     fill: MutexGuard<'a, [Fill; STREAMS]>,
-    pub(crate) streams: [Captured; STREAMS],
 }
 
 impl Recorded<'_> {
+    /// The bytes, if they are few.
+    pub(crate) fn little(&self) -> Option<[Captured; STREAMS]> {
+        if self.fill.iter().map(|it| it.len).sum::<usize>() > LITTLE {
+            return None;
+        }
+        let mut streams: [Captured; STREAMS] = Default::default();
+        let recorded = self.recorder.streams.iter().zip(&*self.fill);
+        for ((stream, fill), captured) in recorded.zip(&mut streams) {
+            if fill.len > 0 {
+                *captured = kept(read_file(&stream.file.0, fill.len), self.recorder.most);
+            }
+            captured.is_cut |= fill.is_cut;
+        }
+        Some(streams)
+    }
+
+    /// Of which stream something has been thrown away.
+    pub(crate) fn are_cut(&self) -> [bool; STREAMS] {
+        self.fill.map(|it| it.is_cut)
+    }
+
     /// From now on something else is recorded.
     pub(crate) fn forget(mut self) {
         for (stream, fill) in self.recorder.streams.iter().zip(&mut *self.fill) {
@@ -367,106 +260,17 @@ pub(crate) fn end_recording() {
     }
 }
 
-unsafe extern "C" {
-    /// The C library's standard output.
-    #[link_name = "stdout"]
-    static C_OUTPUT: *mut libc::FILE;
-}
-
-/// Sees that what has been printed is also written, from Rust and from C; unless a thread that the task has
-/// left behind keeps standard output locked, as some do that write a log: then that is left to it.
-fn flush() {
-    /// The main thread, those that watch the parent and empty the pipes, and the one of [`Flusher`].
-    const OWN: usize = 4;
-    /// As long as nobody else writes, nobody locks for longer.
-    const LIMIT: Duration = Duration::from_millis(200);
-    // Two names of a folder are not those of threads.
-    let threads =
-        rustix::fs::stat("/proc/self/task").map(|it| (it.st_nlink as usize).saturating_sub(2));
-    let own = OWN - usize::from(FLUSHER.get().is_none());
-    match threads.is_ok_and(|count| count <= own) {
-        true => flush_here(),
-        false => FLUSHER.get_or_init(Flusher::new).flush(LIMIT),
-    }
-}
-
-/// A thread that may wait for others to unlock standard output, so that no outcome has to.
-struct Flusher {
-    /// How often it was asked, and how often that was done before.
-    counts: Arc<(Mutex<(usize, usize)>, Condvar)>,
-    has_thread: bool,
-}
-
-static FLUSHER: OnceLock<Flusher> = OnceLock::new();
-
-impl Flusher {
-    fn new() -> Flusher {
-        let counts = Arc::new((Mutex::new((0, 0)), Condvar::new()));
-        let shared = Arc::clone(&counts);
-        let serve = move || {
-            let (counts, changed) = &*shared;
-            loop {
-                let mut now = counts.lock();
-                while now.0 == now.1 {
-                    now = changed.wait_until(now, None).0;
-                }
-                let asked = now.0;
-                drop(now);
-                flush_here();
-                counts.lock().1 = asked;
-                changed.notify_all();
-            }
-        };
-        let spawn = || thread::spawn("flush".to_owned(), Some(64 << 10), serve);
-        Flusher { counts, has_thread: child::without_signals(spawn).is_ok() }
-    }
-
-    /// Waits for it, but for no longer, and not at all if it is still at an earlier one.
-    fn flush(&self, limit: Duration) {
-        if !self.has_thread {
-            return flush_here();
-        }
-        let (counts, changed) = &*self.counts;
-        let mut now = counts.lock();
-        let is_busy = now.0 != now.1;
-        now.0 += 1;
-        let asked = now.0;
-        changed.notify_all();
-        let deadline = deadline_after(limit);
-        let mut is_over = is_busy;
-        while now.1 < asked && !is_over {
-            (now, is_over) = changed.wait_until(now, deadline);
-        }
-    }
-}
-
-fn flush_here() {
-    let _ = io::stdout().flush();
-    // SAFETY: the C library has set it before anything of this program ran, and nobody changes it meanwhile
-    // who may do so.
-    let output = unsafe { C_OUTPUT };
-    // SAFETY: it is the stream of the C library's, which has a lock.
-    unsafe { libc::fflush(output) };
-}
-
-/// From now on C's standard output writes each line when it ends, as on a terminal, so that a crash does
-/// not take it along.
-fn end_lines() {
-    // SAFETY: as in `flush`.
-    let output = unsafe { C_OUTPUT };
-    // SAFETY: as in `flush`; the stream has its buffer from the C library.
-    unsafe { libc::setvbuf(output, std::ptr::null_mut(), libc::_IOLBF, 0) };
-}
-
 fn pause() {
     let pause = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     let _ = rustix::thread::nanosleep(&pause);
 }
-
 #[cfg(all(test, not(concurrent_futures_loom)))]
 mod tests {
     use super::*;
+    use crate::sys::capture::Transcript;
+    use crate::sys::memory::nameless;
     use crate::sys::tests::alone;
+    use std::io::Write;
 
     /// Both sides in one process, and who writes to both streams.
     fn sides(most: usize) -> (Transcript, Recorder, [std::fs::File; STREAMS]) {
@@ -502,7 +306,7 @@ mod tests {
         for text in ["first", "second"] {
             writers[0].write_all(text.as_bytes()).unwrap();
             let recorded = recorder.recorded().unwrap();
-            assert_eq!(texts(&recorded.streams), [text, ""]);
+            assert_eq!(texts(&recorded.little().unwrap()), [text, ""]);
             // A death at this moment would leave it where it is.
             assert_eq!(texts(&transcript.so_far()), [text, ""]);
             recorded.forget();
@@ -520,7 +324,8 @@ mod tests {
             assert_eq!(sides_rest(&transcript), expected);
             writers[1].write_all(&vec![b'x'; length]).unwrap();
             let recorded = recorder.recorded().unwrap();
-            assert_eq!(recorded.streams[1], expected);
+            assert_eq!(recorded.little().unwrap()[1], expected);
+            assert_eq!(transcript.recorded(recorded.are_cut())[1], expected);
             drop(recorded);
             assert_eq!(sides_rest(&transcript), expected);
         }
@@ -533,18 +338,52 @@ mod tests {
 
     #[test]
     fn a_file_that_has_another_number_is_left_alone() {
-        alone("sys::capture::tests::a_file_that_has_another_number_is_left_alone", || {
-            let (_transcript, recorder, mut writers) = sides(1000);
-            writers[0].write_all(b"text").unwrap();
-            let precious = nameless("precious").unwrap();
-            rustix::io::write(&precious, b"precious").unwrap();
-            // As a task does that closes what is not its own.
-            // SAFETY: it takes plain numbers; the file that is replaced is the recorder's, which expects it.
-            let answer =
-                unsafe { libc::dup2(precious.as_raw_fd(), recorder.streams[0].file.0.as_raw_fd()) };
-            assert!(answer >= 0);
-            assert!(recorder.recorded().is_none());
-            assert_eq!(read_file(&precious, 1000), b"precious");
-        });
+        alone(
+            "sys::capture::recorder::tests::a_file_that_has_another_number_is_left_alone",
+            || {
+                let (_transcript, recorder, mut writers) = sides(1000);
+                writers[0].write_all(b"text").unwrap();
+                let precious = nameless("precious").unwrap();
+                rustix::io::write(&precious, b"precious").unwrap();
+                // As a task does that closes what is not its own.
+                // SAFETY: it takes plain numbers; the file that is replaced is the recorder's, which expects it.
+                let answer = unsafe {
+                    libc::dup2(precious.as_raw_fd(), recorder.streams[0].file.0.as_raw_fd())
+                };
+                assert!(answer >= 0);
+                assert!(recorder.recorded().is_none());
+                assert_eq!(read_file(&precious, 1000), b"precious");
+            },
+        );
+    }
+
+    /// As a task does that closes all that is open, when it is the first.
+    #[test]
+    fn who_has_closed_all_descriptors_can_go_on_writing() {
+        alone(
+            "sys::capture::recorder::tests::who_has_closed_all_descriptors_can_go_on_writing",
+            || {
+                // The thread that is started then does not run before this one waits for it.
+                let here = rustix::thread::sched_getcpu();
+                crate::sys::limits::set_affinity(&[here]).unwrap();
+                const KEPT: i32 = 100;
+                let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), KEPT).unwrap();
+                for _ in 0..100 {
+                    let (transcript, recorder, writers) = sides(1000);
+                    let recorder = Arc::new(recorder);
+                    recorder.begin().unwrap();
+                    std::mem::forget((transcript, recorder, writers));
+                    for (first, last) in
+                        [(3, KEPT.cast_unsigned() - 1), (KEPT.cast_unsigned() + 1, u32::MAX)]
+                    {
+                        // SAFETY: it takes plain numbers. Whoever has one of these expects it.
+                        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+                    }
+                    let written = rustix::io::write(rustix::stdio::stdout(), &[b'x'; 200_000]);
+                    rustix::stdio::dup2_stdout(&kept).unwrap();
+                    assert_eq!(written, Ok(200_000));
+                }
+            },
+        );
     }
 }
