@@ -432,6 +432,20 @@ mod tests {
     }
 
     #[test]
+    fn two_pools_of_one_name_keep_their_processes_apart() {
+        let timeline = Timeline::new();
+        let lanes = [7, 8].map(|id| timeline.lane_of_process("pool", 0, id));
+        for lane in &lanes {
+            let entry = Entry::new(&timeline, Name::Function(""));
+            entry.sent_to(lane);
+            entry.end(Ending::Finished, None);
+        }
+        let processes: Vec<_> = timeline.tasks().iter().map(|it| it.process_id).collect();
+        assert_eq!(processes, [Some(7), Some(8)]);
+        assert_eq!(timeline.workers(), ["pool_0".into()]);
+    }
+
+    #[test]
     fn an_attempt_waits_from_when_the_task_is_queued_once_more() {
         let timeline = Timeline::new();
         let lane = timeline.lane_of_process("pool", 0, 7);
