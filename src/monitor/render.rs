@@ -1,6 +1,7 @@
 //! Draws what was seen. Everything is told at any size of the terminal, in less words if it is small.
 
 use super::view::{Executor, RATES, View, Worker};
+use crate::executor::Stats;
 use crate::timeline::{Ending, Failure, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -109,17 +110,25 @@ impl Page<'_> {
         self.workers(executor, rows);
     }
 
-    fn endings(&mut self, stats: &crate::executor::Stats, endings: &[(Ending, usize)]) {
-        let told: Vec<String> = match endings {
-            [] => [("failed", stats.failed), ("cancelled", stats.cancelled)]
-                .into_iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(word, count)| format!("{} {word}", text::count(count)))
-                .collect(),
-            _ => {
-                endings.iter().map(|(it, count)| format!("{} {it}", text::count(*count))).collect()
-            }
+    /// How many tasks did not end well. The executor knows how many failed; the timeline, as far as it keeps
+    /// them, how: so many of them took too long, or were lost.
+    fn endings(&mut self, stats: &Stats, endings: &[(Ending, usize)]) {
+        let told = |count: usize, word: &str| {
+            (count > 0).then(|| format!("{} {word}", text::count(count)))
         };
+        let recorded = |ending: Ending| {
+            let count = endings.iter().find(|it| it.0 == ending).map_or(0, |it| it.1);
+            told(count, ending.word())
+        };
+        let parts = [Ending::TimedOut, Ending::Lost].into_iter().filter_map(recorded);
+        let parts: Vec<String> = parts.collect();
+        let failed = told(stats.failed, Ending::Failed.word()).map(|failed| match &parts[..] {
+            [] => failed,
+            parts => format!("{failed} ({})", parts.join(", ")),
+        });
+        let cancelled = told(stats.cancelled, Ending::Cancelled.word());
+        let told = [failed, cancelled, recorded(Ending::Retried)];
+        let told: Vec<String> = told.into_iter().flatten().collect();
         if !told.is_empty() {
             self.line(&[("  ", PLAIN), (&told.join(", "), BAD)]);
         }
@@ -249,11 +258,12 @@ mod tests {
                 queued: 12_000,
                 finished: 3_500,
                 failed: 2,
+                cancelled: 3,
                 ..Stats::default()
             },
             rate: 812.3,
             rates: vec![1, 5, 9],
-            endings: vec![(Ending::Failed, 1), (Ending::Lost, 1)],
+            endings: vec![(Ending::Failed, 1), (Ending::Lost, 1), (Ending::Retried, 4)],
             workers: (0..workers).map(worker).collect(),
             is_recorded: true,
         }
@@ -279,8 +289,8 @@ mod tests {
         let expected = [
             "executors  for 12 s   q quits",
             "",
-            "pages  3 of 3 workers busy   12,000 waiting   3,502 done   812/s   ▄█",
-            "  1 failed, 1 lost",
+            "pages  3 of 3 workers busy   12,000 waiting   3,505 done   812/s   ▄█",
+            "  2 failed (1 lost), 3 cancelled, 4 retried",
             "  pages_0 4000  page 0             0 ms",
             "  pages_1 4001  ·",
             "  pages_2 4002  page 2            1.5 s",

@@ -4,6 +4,7 @@ use super::lanes::Pool;
 use super::{Ending, Name};
 use crate::sync::Arc;
 use crate::sync::global::Mutex;
+use std::collections::VecDeque;
 
 /// So many records a lane gathers before it hands them over.
 pub(super) const CHUNK: usize = 256;
@@ -52,7 +53,7 @@ struct Work {
     has_left: bool,
     /// Of a thread, tasks within each other, the innermost last; of a process, the one that it is at, and
     /// those that were sent ahead.
-    open: Vec<Open>,
+    open: VecDeque<Open>,
     last_end: u64,
     /// How many records it has handed over.
     handed: usize,
@@ -86,7 +87,7 @@ impl Lane {
     }
 
     pub(super) fn open(&self, task: Open) {
-        self.work.lock().open.push(task);
+        self.work.lock().open.push_back(task);
     }
 
     /// The task is not here any more. Whether nothing is.
@@ -181,7 +182,7 @@ impl Lane {
         } else {
             work.open.iter().position(is_it)
         };
-        at.map(|at| work.open.remove(at))
+        at.and_then(|at| work.open.remove(at))
     }
 
     fn running(&self, work: &Work) -> Vec<Open> {

@@ -1,11 +1,13 @@
 //! The trace and the picture of a timeline.
 
+use crate::common::panic_quietly;
 use crate::endings::{on_processes, on_threads};
 use concurrent_futures::{TaskOptions, ThreadPoolExecutor, Timeline};
 use proptest::prelude::*;
 use roxmltree::Document;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 fn trace(timeline: &Timeline) -> Vec<Value> {
     let mut bytes = Vec::new();
@@ -90,6 +92,25 @@ fn a_picture_shows_every_ending() {
     for told in ["crashes\nlost; waited ", "queued\ncancelled before it began; waited "] {
         assert!(texts.iter().any(|it| it.starts_with(told)), "{told} is not in {texts:?}");
     }
+}
+
+#[test]
+fn a_bar_of_a_task_that_failed_says_which_it_is() {
+    let timeline = Timeline::new();
+    let builder = ThreadPoolExecutor::builder().max_workers(1).timeline(&timeline);
+    let executor = builder.build().unwrap();
+    let submitted = Instant::now();
+    let fail = move || -> u32 {
+        // As long as it has waited, so that its bar has half of the picture.
+        let begun = Instant::now();
+        while begun.elapsed() < begun - submitted {}
+        panic_quietly(())
+    };
+    executor.with(TaskOptions::new().label("page 7")).spawn(fail).result().unwrap_err();
+    let picture = picture(&timeline);
+    let document = Document::parse(&picture).unwrap();
+    let label = document.descendants().find(|it| it.text() == Some("page 7"));
+    assert_eq!(label.unwrap().attribute("class"), Some("in in-failed"));
 }
 
 #[test]

@@ -13,6 +13,8 @@ const LEFT: f64 = 136.0;
 const RIGHT: f64 = 24.0;
 /// Text is about this wide.
 const CHARACTER: f64 = 6.9;
+/// So much of a bar a mark takes.
+const MARK: f64 = 9.0;
 const GROUP: f64 = 22.0;
 const STRIP: f64 = 36.0;
 
@@ -148,7 +150,7 @@ impl<W: Write> Page<W> {
                 self.into,
                 "<rect class=\"{class}\" x=\"{x}\" y=\"57\" width=\"22\" height=\"12\"/>"
             )?;
-            if let Some(kind) = kind.filter(|it| *it != Ending::Finished) {
+            if let Some(kind) = kind.filter(|it| is_marked(Some(*it))) {
                 self.mark(kind, x + 11.0, 63.0, 1.0, None)?;
             }
             let words = kind.map_or("running", Ending::word);
@@ -281,10 +283,13 @@ impl<W: Write> Page<W> {
             "<rect class=\"{class}{inner}\" x=\"{left:.1}\" y=\"{up:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\">\
              <title>{title}</title></rect>"
         )?;
-        let room = ((bar.free - 10.0) / CHARACTER).max(0.0) as usize;
-        if room >= 5 && height >= 13.0 && task.ending() == Some(Ending::Finished) {
+        let mark = if is_marked(task.ending()) { MARK } else { 0.0 };
+        let free = bar.free.min(*width - mark) - 10.0;
+        let room = (free / CHARACTER).max(0.0) as usize;
+        if room >= 5 && height >= 13.0 {
             let label = shortened(&task.name(), room);
-            self.words(x + 5.0, y + height / 2.0 + 4.0, "in", &label)?;
+            let class = format!("in in-{class}");
+            self.words(x + 5.0, y + height / 2.0 + 4.0, &class, &label)?;
         }
         Ok(())
     }
@@ -320,6 +325,11 @@ impl<W: Write> Page<W> {
         }
         Ok(())
     }
+}
+
+/// Whether a mark stands at its end.
+fn is_marked(ending: Option<Ending>) -> bool {
+    !matches!(ending, None | Some(Ending::Finished))
 }
 
 fn class(ending: Option<Ending>) -> &'static str {

@@ -10,6 +10,9 @@ svg { --bg: #ffffff; --fg: #1f2328; --muted: #656d76; --grid: #e4e7eb; --lane: #
     --busy: #6aa9e9; --failed: #ff7b72; --late: #e3a13d; --cancelled: #9aa4af; --lost: #d2a8ff; --waiting: #4a6078 } }
 text { fill: var(--fg) } .muted { fill: var(--muted) } .title { font-size: 17px; font-weight: 600 }
 .small { font-size: 10.5px } .group { font-weight: 600 } .in { fill: var(--on); font-size: 11px; pointer-events: none }
+.in-failed { stroke: var(--failed) } .in-timed-out { stroke: var(--late) } .in-lost { stroke: var(--lost) }
+.in-failed, .in-timed-out, .in-lost { stroke-width: 4; paint-order: stroke; stroke-linejoin: round }
+.in-cancelled, .in-retried, .in-running { fill: var(--fg) }
 .bg { fill: var(--bg) } .lane { fill: var(--lane) } .grid { stroke: var(--grid) } .waiting { fill: var(--waiting) }
 .finished, .heap { fill: var(--busy) }
 .running { fill: var(--busy); fill-opacity: .45; stroke: var(--busy); stroke-dasharray: 4 3 }
