@@ -1,6 +1,7 @@
 //! Calls of one function with many items, which travel in chunks.
 
-use super::handle::{ProcessPoolHandle, not_encoded};
+use super::encoding::not_encoded;
+use super::handle::ProcessPoolHandle;
 use super::payload::{Arrived, Writer};
 use super::shared::for_call;
 use super::wire::chunk::{self, ItemOutcome};

@@ -3,6 +3,7 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod any_bytes;
 mod builder;
+mod encoding;
 mod handle;
 mod machine;
 mod map;

@@ -14,6 +14,10 @@ use std::path::Path;
 /// No more values than this are written of how many tasks waited.
 const MOST_COUNTS: usize = 4000;
 
+/// The number of the group of tasks that have no worker, and of its only thread; those of the pools and workers
+/// follow. Not zero: Perfetto takes a process of that number for the system's idle one.
+const TASKS: usize = 1;
+
 impl Timeline {
     /// Writes what is recorded as a trace in Chrome's format.
     ///
@@ -70,14 +74,14 @@ pub(super) fn save(
 fn write(snapshot: &Snapshot, into: &mut impl Write) -> io::Result<()> {
     let mut pools: Vec<&str> = Vec::new();
     write!(into, "{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
-    write!(into, "\n{}", Meta { kind: "process_name", pid: 0, tid: 0, name: "tasks" })?;
-    for (tid, row) in (1..).zip(&snapshot.lanes) {
+    write!(into, "\n{}", Meta { kind: "process_name", pid: TASKS, tid: TASKS, name: "tasks" })?;
+    for (tid, row) in (TASKS + 1..).zip(&snapshot.lanes) {
         if pools.last() != Some(&row.pool.name.as_str()) {
             pools.push(&row.pool.name);
             let (kind, name) = ("process_name", &row.pool.name);
-            write!(into, ",\n{}", Meta { kind, pid: pools.len(), tid: 0, name })?;
+            write!(into, ",\n{}", Meta { kind, pid: TASKS + pools.len(), tid, name })?;
         }
-        let (pid, name) = (pools.len(), &row.worker);
+        let (pid, name) = (TASKS + pools.len(), &row.worker);
         write!(into, ",\n{}", Meta { kind: "thread_name", pid, tid, name })?;
         write!(
             into,
@@ -95,7 +99,7 @@ fn write(snapshot: &Snapshot, into: &mut impl Write) -> io::Result<()> {
         let at = Micros(at);
         write!(
             into,
-            ",\n{{\"ph\":\"C\",\"name\":\"waiting\",\"pid\":0,\"tid\":0,\"ts\":{at},\
+            ",\n{{\"ph\":\"C\",\"name\":\"waiting\",\"pid\":{TASKS},\"tid\":{TASKS},\"ts\":{at},\
              \"args\":{{\"tasks\":{waiting}}}}}"
         )?;
     }
@@ -125,7 +129,7 @@ fn slice(task: &Task, pid: usize, tid: usize, into: &mut impl Write) -> io::Resu
 fn instant(task: &Task, into: &mut impl Write) -> io::Result<()> {
     write!(
         into,
-        ",\n{{\"ph\":\"i\",\"s\":\"t\",{},\"pid\":0,\"tid\":0,\"ts\":{},{}}}",
+        ",\n{{\"ph\":\"i\",\"s\":\"t\",{},\"pid\":{TASKS},\"tid\":{TASKS},\"ts\":{},{}}}",
         Named(task),
         Micros(task.ended()),
         Args(task),

@@ -67,7 +67,14 @@ fn a_trace_has_a_named_lane_for_each_worker() {
     assert_eq!(names, workers.iter().map(|it| &**it).collect::<Vec<_>>());
     let slices = events.iter().filter(|it| it["ph"] == "X");
     let lanes: BTreeSet<_> = slices.map(|it| it["tid"].as_u64().unwrap()).collect();
-    assert_eq!(lanes, BTreeSet::from([1, 2, 3]));
+    assert_eq!(lanes, BTreeSet::from([2, 3, 4]));
+}
+
+/// Zero is the system's idle process and thread, of which Perfetto does not show everything.
+#[test]
+fn a_trace_numbers_processes_and_threads_from_one() {
+    let events = trace(&many(3, 10));
+    assert!(events.iter().all(|it| it["pid"].as_u64() > Some(0) && it["tid"].as_u64() > Some(0)));
 }
 
 #[test]
