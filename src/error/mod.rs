@@ -10,7 +10,7 @@
 //! twice. The wrapped error itself is found by a method or a field. `Debug`, which a `main` prints and
 //! `unwrap`, is the sentence with its sources.
 //!
-//! Errors are plain values that take part in no protocol, so this file uses the standard library's
+//! Errors are plain values that take part in no protocol, so this folder uses the standard library's
 //! `Arc` and `Mutex` directly and stands below everything else.
 
 mod build;

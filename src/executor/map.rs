@@ -31,6 +31,9 @@ const MAX_CHUNK: usize = 1 << 14;
 /// share, so that the workers end together even if some items take much longer than others.
 const SHARES: usize = 8;
 
+/// How often a worker looks, in a chunk whose items were measured, whether the map has been cancelled.
+const LOOKS_PER_CHUNK: usize = 64;
+
 /// How many chunks are in flight for each worker, unless a `buffersize` says otherwise: enough for
 /// the workers to go on while the results of a chunk are being read.
 const CHUNKS_PER_WORKER: usize = 4;
@@ -462,7 +465,7 @@ impl<I: Iterator, R> Map<I, R> {
                 return;
             }
             let len = items.len();
-            let stride = if self.sizes.is_measured { len.div_ceil(64) } else { 1 };
+            let stride = if self.sizes.is_measured { len.div_ceil(LOOKS_PER_CHUNK) } else { 1 };
             let future = (self.submit)(Chunk { items: Each(items), stride });
             self.is_refused = matches!(future.peek(), Some(Err(error)) if error.is_refused());
             self.buffered += len;

@@ -1,5 +1,8 @@
 //! What one task can ask for.
 
+use crate::sync::Arc;
+use crate::task::{TaskSettings, Unobserved};
+use crate::timeline::Timeline;
 use std::time::Duration;
 
 /// What a task asks for beside its function and argument. Everything is optional.
@@ -99,5 +102,23 @@ impl TaskOptions {
     pub fn begin_within(mut self, limit: Duration) -> Self {
         self.begin_within = Some(limit);
         self
+    }
+
+    /// The same for the tasks of an executor of this name.
+    pub(crate) fn settings(
+        &self,
+        executor: &Arc<str>,
+        timeline: Option<&Timeline>,
+        on_unobserved: Option<&Unobserved>,
+    ) -> TaskSettings {
+        TaskSettings {
+            label: self.label.as_deref().map(Arc::from),
+            timeout: self.timeout,
+            begin_within: self.begin_within,
+            on_unobserved: on_unobserved.cloned(),
+            timeline: timeline.cloned(),
+            executor: Some(Arc::clone(executor)),
+            ..TaskSettings::default()
+        }
     }
 }

@@ -18,9 +18,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
         code: Result<Code, TransferError>,
         argument: &A,
     ) -> Result<Call, TaskErrorKind> {
-        let mut writer = self.writer();
-        let references = encode_contained(argument, &mut writer)?;
-        self.call(code, writer, references)
+        let mut call = self.encode_bare(code, argument)?;
+        self.capture_context()?.add_to(&mut call);
+        Ok(call)
     }
 
     /// A call without the context of whoever submits it.

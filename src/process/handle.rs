@@ -13,7 +13,7 @@ use crate::executor::{
 };
 use crate::future::Future;
 use crate::sync::Arc;
-use crate::task::{self, Extras, TaskSettings, promised};
+use crate::task::{self, Extras, promised};
 #[cfg(feature = "monitor")]
 use crate::timeline::Timeline;
 use serde::Serialize;
@@ -436,16 +436,9 @@ impl<S: 'static> ProcessPoolHandle<S> {
 }
 
 fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
-    TaskSettings {
-        label: options.label.clone().map(Arc::from),
-        timeout: options.timeout,
-        begin_within: options.begin_within,
-        on_unobserved: pool.settings.on_unobserved.clone(),
-        timeline: pool.settings.timeline.clone(),
-        executor: Some(Arc::clone(&pool.settings.name)),
-        ..TaskSettings::default()
-    }
-    .shared()
+    let settings = &pool.settings;
+    let (timeline, hook) = (settings.timeline.as_ref(), settings.on_unobserved.as_ref());
+    options.settings(&settings.name, timeline, hook).shared()
 }
 
 impl<S: 'static> Executor for ProcessPoolHandle<S> {

@@ -142,9 +142,7 @@ impl Pool {
         state.machine.close(cancel);
         fault!(PoolClosed);
         self.act(state);
-        if let Some(bound) = &self.bound {
-            bound.close();
-        }
+        self.close_queue();
     }
 
     /// Ends all processes.

@@ -45,7 +45,6 @@ impl Parker {
 
     /// Like [`park`](Self::park), but returns `false` when `deadline` passes first.
     pub(crate) fn park_until(&self, deadline: Option<Instant>) -> bool {
-        // ORDERING: acquire pairs with the release in `unpark`: what the waker did before is seen.
         if self.take_token() {
             return true;
         }
@@ -59,7 +58,6 @@ impl Parker {
         loop {
             let (reacquired, timed_out) = self.woken.wait_until(guard, deadline);
             guard = reacquired;
-            // ORDERING: acquire, as above.
             if self.take_token() {
                 return true;
             }

@@ -78,7 +78,7 @@ names! {
         CallEntered
         /// The function has returned, and its value is encoded.
         CallReturned
-        /// What the call has written has been read.
+        /// What the call has written is in the files.
         OutputRecorded
         /// The outcome is on its way, and what the call has written has been forgotten.
         OutputForgotten

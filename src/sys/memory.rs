@@ -95,20 +95,23 @@ impl MemoryFile {
         Ok(key_of(&rustix::fs::fstat(&self.file)?))
     }
 
+    fn check_that_it_cannot_shrink(&self) -> io::Result<()> {
+        match self.has_seals(SealFlags::SHRINK) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "the file might shrink")),
+        }
+    }
+
     /// All of the file, shared with whoever else maps it. An error unless the file can never
     /// shrink: behind its end, every access would be fatal.
     pub(crate) fn map(&self) -> io::Result<Mapping> {
-        if !self.has_seals(SealFlags::SHRINK) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file might shrink"));
-        }
+        self.check_that_it_cannot_shrink()?;
         Mapping::new(&self.file, self.len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED)
     }
 
     /// All of the file, of which others may change the bytes. An error unless it can never shrink.
     pub(crate) fn map_for_reading(&self) -> io::Result<Mapping> {
-        if !self.has_seals(SealFlags::SHRINK) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file might shrink"));
-        }
+        self.check_that_it_cannot_shrink()?;
         Mapping::new(&self.file, self.len, ProtFlags::READ, MapFlags::SHARED)
     }
 

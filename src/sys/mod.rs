@@ -3,9 +3,10 @@
 //! Every system gets the number of processors that this process may use. What a pool of processes
 //! stands on is there for Linux only: shared memory (`memory`, `buffer`), the channel between two
 //! processes and the waiting for it (`link`), their lives and ends (`child`), what they write
-//! (`capture`), what they may use and have used (`limits`), and where a function is found in another process
-//! of the same executable (`image`, `initializers`). Nothing here knows what a pool or a task is. In the unit tests, it can also
-//! fail on purpose (`faults`).
+//! (`capture`), what they may use and have used (`limits`), a clock that both read (`clock`), descriptors
+//! that nobody else can close (`descriptors`), and where a function is found in another process of the same
+//! executable (`image`, `initializers`). Nothing here knows what a pool or a task is. In the unit tests, it
+//! can also fail on purpose (`faults`).
 
 #[cfg(all(test, target_os = "linux", not(concurrent_futures_loom)))]
 pub(crate) mod faults;

@@ -64,7 +64,7 @@ impl<S> std::panic::RefUnwindSafe for ThreadPoolHandle<S> {}
 
 impl<S: 'static> ThreadPoolHandle<S> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
-        let extras = settings_for(&pool, TaskOptions::new()).shared();
+        let extras = extras_for(&pool, &TaskOptions::new());
         let patience = Patience::Policy;
         ThreadPoolHandle { pool, extras, priority: 0, patience, state: PhantomData }
     }
@@ -80,7 +80,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
     /// See [`TaskOptions`].
     pub fn with(&self, options: TaskOptions) -> ThreadPoolHandle<S> {
         let priority = options.priority;
-        let extras = settings_for(&self.pool, options).shared();
+        let extras = extras_for(&self.pool, &options);
         ThreadPoolHandle { extras, priority, ..self.clone() }
     }
 
@@ -505,16 +505,10 @@ impl<S: 'static> ThreadPoolHandle<S> {
     }
 }
 
-fn settings_for(pool: &Pool, options: TaskOptions) -> TaskSettings {
-    TaskSettings {
-        label: options.label.map(Arc::from),
-        timeout: options.timeout,
-        begin_within: options.begin_within,
-        on_unobserved: pool.settings.on_unobserved.clone(),
-        timeline: pool.settings.timeline.clone(),
-        executor: Some(Arc::clone(&pool.settings.thread_name_prefix)),
-        ..TaskSettings::default()
-    }
+fn extras_for(pool: &Pool, options: &TaskOptions) -> Option<Arc<Extras>> {
+    let settings = &pool.settings;
+    let (timeline, hook) = (settings.timeline.as_ref(), settings.on_unobserved.as_ref());
+    options.settings(&settings.thread_name_prefix, timeline, hook).shared()
 }
 
 impl<S: 'static> Executor for ThreadPoolHandle<S> {

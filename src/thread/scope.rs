@@ -338,6 +338,7 @@ pub(super) fn run_scope<'env, T>(
     let also = of_handle.and_then(|it| it.on_unobserved.clone());
     let settings = TaskSettings {
         label: of_handle.and_then(|it| it.label.clone()),
+        begin_within: of_handle.and_then(|it| it.begin_within),
         on_unobserved: Some(Arc::new(move |error: &TaskError| {
             // ORDERING: relaxed; read after the scope has seen that the task is over.
             unobserved.fetch_add(1, Ordering::Relaxed);

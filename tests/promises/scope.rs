@@ -1,10 +1,11 @@
 //! Scopes: tasks that borrow, and what leaving a scope does to them (G16).
 
 use crate::common::{Gate, occupy, within};
-use concurrent_futures::{ThreadPoolExecutor, WhenFull};
+use concurrent_futures::{TaskErrorKind, TaskOptions, ThreadPoolExecutor, WhenFull};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// Tasks of a scope may borrow from the stack of whoever opened it, also mutably.
 #[test]
@@ -35,6 +36,19 @@ fn the_normal_end_of_a_scope_drains() {
             gate.open();
         });
         assert_eq!(ran.load(Ordering::SeqCst), 10);
+    });
+}
+
+/// A limit on waiting can be kept, unlike one on running: a task that never begins lets go of what it borrows.
+#[test]
+fn a_task_of_a_scope_that_does_not_begin_in_time_fails() {
+    within(|| {
+        let executor = ThreadPoolExecutor::new(1).unwrap();
+        let _gate = occupy(&executor, 1);
+        let text = "borrowed".to_owned();
+        let soon = executor.with(TaskOptions::new().begin_within(Duration::from_millis(1)));
+        let late = soon.scope(|scope| scope.spawn(|| text.len()).result());
+        assert!(matches!(late.unwrap_err().kind(), TaskErrorKind::NotBegun { .. }));
     });
 }
 

@@ -152,7 +152,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
 
     /// The processors that each worker may run on, by its index. Default: those of this process.
     ///
-    /// If the function panics, or the system refuses it, the pool breaks when its first worker starts, with the system's words.
+    /// If the function panics, the pool breaks with that panic as its cause; if the system refuses it, with the
+    /// system's words. Both happen when its first worker starts.
     ///
     /// # Examples
     ///

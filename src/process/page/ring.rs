@@ -88,7 +88,7 @@ impl Ring {
         for (cells, bytes) in [(first, before), (second, behind)] {
             for (cell, byte) in cells.iter().zip(bytes) {
                 cell.with_mut(|cell| {
-                    // SAFETY: the room was checked, so the byte is the worker's until the counter
+                    // SAFETY: the room was checked, so the byte is this side's until the counter
                     // moves.
                     unsafe { cell.write(*byte) };
                 });

@@ -1,8 +1,7 @@
 //! Who begins a call that was sent ahead: the worker by claiming it, or nobody, because the parent
 //! took it back first.
 //!
-//! A worker and its parent share one page of memory with two words for each call that can be on its
-//! way. The first says how far that call has come:
+//! A worker and its parent share memory with two words for each call that can be on its way. The first says how far that call has come:
 //!
 //! ```text
 //!            claim (worker)

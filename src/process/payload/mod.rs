@@ -1,5 +1,5 @@
 //! How large values travel: through memory that both sides have mapped, instead of through inbox
-//! (arguments) and socket (outcomes), where each byte is copied and buffered several times.
+//! (arguments), ring and socket (outcomes), where each byte is copied and buffered several times.
 //!
 //! Whoever sends a value encodes it right into that memory, and the other side decodes it right from
 //! there. Memory that is fresh costs more than all copying, so it is kept, by whoever writes to it,
@@ -12,7 +12,7 @@
 //!   outlives the worker, so it may go on to the next call at once. Only if the memory is new, or has
 //!   grown, does it first wait until the parent has opened it, so that a death costs no outcome.
 //!
-//! Nothing depends on it: where memory cannot be had, the bytes go through inbox and socket.
+//! Nothing depends on it: where memory cannot be had, the bytes go the way of short ones.
 
 mod reader;
 mod store;
@@ -22,6 +22,7 @@ mod writer;
 
 pub(super) use reader::{Failure, Reader, Source, Window};
 pub(super) use store::{KEEP, Parcel, Store};
+use writer::LARGE;
 pub(super) use writer::{Bytes, Writer};
 
 use crate::sync::{Arc, Mutex};
@@ -29,9 +30,6 @@ use crate::sys::{Mapping, MemoryFile};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
-
-/// Arguments up to this length are copied into their frame.
-const COPIED: usize = 16 << 10;
 
 /// An argument on its way to a worker.
 #[derive(Debug, Clone)]
@@ -75,7 +73,7 @@ impl Payload {
 impl From<Writer> for Payload {
     fn from(writer: Writer) -> Payload {
         match writer.finish() {
-            Ok(bytes) if bytes.len() <= COPIED => Payload::Short(bytes),
+            Ok(bytes) if bytes.len() <= LARGE => Payload::Short(bytes),
             Ok(bytes) => Payload::Long(Arc::new(bytes)),
             Err(parcel) => Payload::Kept(Arc::new(parcel)),
         }

@@ -11,7 +11,7 @@ pub(in crate::process) type Bytes = SmallVec<[u8; 32]>;
 
 /// Values longer than this travel through kept memory, all others through ring and socket. Echoes of 8 to
 /// 64 KiB cost the same whichever of 2, 8, 16 and 64 KiB it is; without it, 128 KiB cost three times as much.
-const LARGE: usize = 16 << 10;
+pub(super) const LARGE: usize = 16 << 10;
 
 /// Takes encoded bytes, however many: it need not be known beforehand that a value is large.
 ///

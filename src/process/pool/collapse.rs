@@ -31,9 +31,7 @@ impl Pool {
             (jobs, lines, cause)
         };
         lines.iter().for_each(|line| line.signal(Signal::Kill));
-        if let Some(bound) = &self.bound {
-            bound.close();
-        }
+        self.close_queue();
         let jobs = Mutex::new(VecDeque::from(jobs));
         task::one_after_the_other(move || {
             let mut job = jobs.lock().pop_front()?;
@@ -65,8 +63,7 @@ impl Pool {
 
     fn look_whether_gone(&self) {
         if self.state.lock().is_gone() {
-            self.timer.close();
-            self.gone.notify_all();
+            self.say_that_it_is_gone();
         }
     }
 }

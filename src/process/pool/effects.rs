@@ -90,8 +90,7 @@ impl Pool {
         let is_gone = state.is_gone();
         drop(state);
         if is_gone {
-            self.timer.close();
-            self.gone.notify_all();
+            self.say_that_it_is_gone();
         }
         effects
     }
@@ -232,9 +231,9 @@ impl Pool {
         // First, so that a call that is seen to run takes no room any more.
         if let Some(bound) = &self.bound {
             bound.release(effects.room);
-            if effects.closes_queue {
-                bound.close();
-            }
+        }
+        if effects.closes_queue {
+            self.close_queue();
         }
         for line in effects.flush {
             line.flush();

@@ -1,12 +1,10 @@
 //! A task as the parent keeps it: its call in bytes, and where its outcome goes.
 
-use crate::error::{
-    BrokenCause, TaskError, TaskErrorKind, TaskPanic, TaskUsage, TransferError, TransferStage,
-};
+use crate::error::{BrokenCause, TaskError, TaskErrorKind, TransferError, TransferStage};
 use crate::process::page::Page;
 use crate::process::payload::{Arrived, Payload};
 use crate::process::shared::References;
-use crate::process::wire::message::{Code, Outcome, Panic, Usage};
+use crate::process::wire::message::{Code, Outcome};
 use crate::process::wire::value;
 use crate::sync::{Alarm, Arc};
 use crate::task::{self, Producer, TaskRef, Watch};
@@ -156,21 +154,6 @@ impl Finished {
             }
             How::Failed(kind) => self.job.fail(kind),
         }
-    }
-}
-
-impl From<Usage> for TaskUsage {
-    fn from(usage: Usage) -> Self {
-        TaskUsage {
-            cpu_time: Duration::from_nanos(usage.nanoseconds),
-            peak_memory: usage.peak_memory,
-        }
-    }
-}
-
-impl From<Panic> for TaskPanic {
-    fn from(panic: Panic) -> Self {
-        TaskPanic::remote(panic.message, panic.location, panic.backtrace)
     }
 }
 

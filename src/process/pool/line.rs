@@ -97,7 +97,7 @@ pub(crate) enum Heard {
     End,
 }
 
-/// What parent and worker have in common.
+/// What a line is made of, besides its process.
 pub(crate) struct Means {
     pub(crate) page: Page,
     pub(crate) link: Link,

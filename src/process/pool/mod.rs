@@ -197,6 +197,18 @@ impl Pool {
         self.state.lock().refusal()
     }
 
+    pub(crate) fn say_that_it_is_gone(&self) {
+        self.timer.close();
+        self.gone.notify_all();
+    }
+
+    /// Whoever waits for room in the queue waits in vain.
+    pub(crate) fn close_queue(&self) {
+        if let Some(bound) = &self.bound {
+            bound.close();
+        }
+    }
+
     /// The job does not wait in the queue any more.
     pub(crate) fn release(&self, job: &Job) {
         if job.has_room
@@ -259,9 +271,7 @@ impl Pool {
         state.broken.get_or_insert(cause);
         state.machine.break_down(false);
         self.act(state);
-        if let Some(bound) = &self.bound {
-            bound.close();
-        }
+        self.close_queue();
     }
 
     /// A call has begun that was to be announced. Nothing happens if it has come back already.

@@ -1,11 +1,12 @@
 //! What parent and worker say to each other.
 
 use super::frame::{HEADER, Kind, Violation, header};
-use crate::error::{Captured, TaskError, TaskErrorKind, TransferStage};
+use crate::error::{Captured, TaskError, TaskErrorKind, TaskPanic, TaskUsage, TransferStage};
 use crate::process::page::slots::Ticket;
 use crate::process::payload::Where;
 use crate::sys::capture::{Ends, STREAMS};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How a call came back from its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +194,21 @@ impl From<Stage> for TransferStage {
             Stage::EncodeResult => TransferStage::EncodeResult,
             Stage::DecodeResult => TransferStage::DecodeResult,
         }
+    }
+}
+
+impl From<Usage> for TaskUsage {
+    fn from(usage: Usage) -> Self {
+        TaskUsage {
+            cpu_time: Duration::from_nanos(usage.nanoseconds),
+            peak_memory: usage.peak_memory,
+        }
+    }
+}
+
+impl From<Panic> for TaskPanic {
+    fn from(panic: Panic) -> Self {
+        TaskPanic::remote(panic.message, panic.location, panic.backtrace)
     }
 }
 

@@ -264,6 +264,7 @@ impl Worker {
         self.send(&header(Kind::Look, 0));
         fault!(BellRung);
     }
+
     /// Memory that the parent has read may be used again, and what was not used for long goes back.
     /// When to look again, if at all.
     fn mind_outcomes(&mut self) -> Option<Duration> {

@@ -264,6 +264,7 @@ fn pause() {
     let pause = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     let _ = rustix::thread::nanosleep(&pause);
 }
+
 #[cfg(all(test, not(concurrent_futures_loom)))]
 mod tests {
     use super::*;
