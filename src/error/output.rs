@@ -100,6 +100,7 @@ impl TaskOutput {
                 ["note: run with `RUST_BACKTRACE=", "note: Some details are omitted"];
             !line.is_empty() && !NOTES.iter().any(|it| line.starts_with(it))
         };
+        let text = before_backtrace(&text);
         let line = text.lines().rev().map(str::trim).find(says_something)?;
         let is_long = line.chars().nth(MOST).is_some();
         let mut words = String::new();
@@ -114,6 +115,18 @@ impl TaskOutput {
         }
         (!errors.is_cut).then_some(words)
     }
+}
+
+/// What stands before a backtrace with which the text ends: nothing but its lines, which are numbered or indented, and
+/// notes follow.
+fn before_backtrace(text: &str) -> &str {
+    const TITLE: &str = "stack backtrace:\n";
+    let Some((before, trace)) = text.rsplit_once(TITLE) else { return text };
+    let is_of_trace = |line: &str| {
+        let number = line.trim_start().split(':').next().unwrap_or_default();
+        line.starts_with("  ") || line.starts_with("note: ") || number.parse::<u32>().is_ok()
+    };
+    if trace.lines().all(is_of_trace) { before } else { text }
 }
 
 /// Whether a terminal does what this says, instead of showing it: it moves the cursor, or changes the order of
@@ -186,6 +199,16 @@ mod tests {
         let panics = b"out of it\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
         assert_eq!(last_words(panics, false).as_deref(), Some("out of it"));
         assert_eq!(last_words(b"", false), None);
+    }
+
+    #[test]
+    fn where_a_process_was_when_it_ended_is_not_its_last_words() {
+        let trace =
+            "stack backtrace:\n   0: std::process::abort\n             at lib.rs:1\n  43: _start\n";
+        let told = format!("out of memory\n{trace}note: Some details are omitted\n");
+        assert_eq!(last_words(told.as_bytes(), false).as_deref(), Some("out of memory"));
+        let told = format!("first\n{trace}and last\n");
+        assert_eq!(last_words(told.as_bytes(), false).as_deref(), Some("and last"));
     }
 
     #[test]

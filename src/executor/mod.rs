@@ -59,6 +59,11 @@ pub(crate) fn check_workers(max_workers: usize, most: usize) -> Result<usize, Bu
 /// assert_eq!(all(&executor, |n: u32| n + 1, vec![1, 2])?, [2, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot go to a process",
+    note = "what goes to a process is an owned type that implements `Serialize` and `DeserializeOwned`, of serde, and `Send`",
+    note = "a pool of threads takes anything that is `Send`"
+)]
 pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// What a task asks for beside its function and argument. Everything is optional.
 ///
 /// Given to an executor's `with`, which makes a handle whose tasks all have these options, or to
-/// [`Executor::submit_with`](super::Executor::submit_with).
+/// [`Executor::submit_with`](super::Executor::submit_with). What is not said here is what the handle
+/// has, if it has options already.
 ///
 /// # Python
 ///
@@ -31,7 +32,7 @@ use std::time::Duration;
 #[must_use = "options do nothing until they are given to an executor"]
 pub struct TaskOptions {
     pub(crate) label: Option<String>,
-    pub(crate) priority: i32,
+    pub(crate) priority: Option<i32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) begin_within: Option<Duration>,
 }
@@ -55,7 +56,7 @@ impl TaskOptions {
     ///
     /// See [`Order`](crate::Order).
     pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = priority;
+        self.priority = Some(priority);
         self
     }
 
@@ -102,6 +103,16 @@ impl TaskOptions {
     pub fn begin_within(mut self, limit: Duration) -> Self {
         self.begin_within = Some(limit);
         self
+    }
+
+    /// These, and from `others` what is not said here.
+    pub(crate) fn or(self, others: &TaskOptions) -> TaskOptions {
+        TaskOptions {
+            label: self.label.or_else(|| others.label.clone()),
+            priority: self.priority.or(others.priority),
+            timeout: self.timeout.or(others.timeout),
+            begin_within: self.begin_within.or(others.begin_within),
+        }
     }
 
     /// The same for the tasks of an executor of this name.

@@ -87,6 +87,10 @@ pub(crate) fn wait_for(task: &TaskRef, phase: Phase, deadline: Option<Option<Ins
 /// # Examples
 ///
 /// See [`as_completed`](crate::as_completed).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a future that can be waited for",
+    note = "futures, references to them, and pairs of a key and a future are: `(key, future)`, the key first"
+)]
 pub trait Waitable: sealed::Sealed {
     /// Whether the same task may come twice, which only references and shared futures can.
     #[doc(hidden)]

@@ -93,7 +93,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
         &self.pool
     }
 
-    /// A handle whose tasks all have these options, in place of those of this handle.
+    /// A handle whose tasks all have these options, and those of this handle that are not among them.
     ///
     /// # Examples
     ///
@@ -108,6 +108,7 @@ impl<S: 'static> ProcessPoolHandle<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with(&self, options: TaskOptions) -> ProcessPoolHandle<S> {
+        let options = options.or(&self.options);
         let extras = extras_for(&self.pool, &options);
         ProcessPoolHandle { extras, options, ..self.clone() }
     }
@@ -360,7 +361,8 @@ impl<S: 'static> ProcessPoolHandle<S> {
     }
 
     pub(super) fn enqueue_job(&self, job: Job, patience: Patience) -> Result<(), Refused> {
-        let terms = Terms { priority: self.options.priority, retries: self.retries };
+        let terms =
+            Terms { priority: self.options.priority.unwrap_or_default(), retries: self.retries };
         self.pool.submit(job, terms, patience)
     }
 

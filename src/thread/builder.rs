@@ -159,7 +159,8 @@ impl<S: 'static> ThreadPoolBuilder<S> {
     /// a random generator. It stays on its thread, so it need not be `Send`. A panic breaks the
     /// executor: all that is queued, and every later submission, fails with the cause, while tasks
     /// that have begun end as usual. Replaces an earlier initializer and its finalizer. What it makes
-    /// is a part of the executor's type: `ThreadPoolExecutor<N>`.
+    /// is a part of the executor's type: `ThreadPoolExecutor<N>`. A `Result` is a state like any other: for one that
+    /// can fail, see [`try_initializer`](Self::try_initializer).
     ///
     /// # Examples
     ///

@@ -53,7 +53,7 @@ use std::marker::PhantomData;
 pub struct ThreadPoolHandle<S = ()> {
     pub(super) pool: Arc<Pool>,
     pub(super) extras: Option<Arc<Extras>>,
-    pub(super) priority: i32,
+    pub(super) options: TaskOptions,
     patience: Patience,
     state: PhantomData<fn(&mut S)>,
 }
@@ -66,22 +66,39 @@ impl<S: 'static> ThreadPoolHandle<S> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         let extras = extras_for(&pool, &TaskOptions::new());
         let patience = Patience::Policy;
-        ThreadPoolHandle { pool, extras, priority: 0, patience, state: PhantomData }
+        let options = TaskOptions::new();
+        ThreadPoolHandle { pool, extras, options, patience, state: PhantomData }
     }
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
 
-    /// A handle whose tasks all have these options, in place of those of this handle.
+    /// A handle whose tasks all have these options, and those of this handle that are not among them.
     ///
     /// # Examples
     ///
-    /// See [`TaskOptions`].
+    /// ```
+    /// use concurrent_futures::{TaskOptions, ThreadPoolExecutor};
+    /// use std::time::Duration;
+    ///
+    /// let executor = ThreadPoolExecutor::new(1)?;
+    /// let limited = executor.with(TaskOptions::new().timeout(Duration::from_millis(20)));
+    /// let named = limited.with(TaskOptions::new().label("endless"));
+    /// let endless = named.spawn(|| while !concurrent_futures::cancellation_requested() {});
+    /// assert_eq!(endless.label(), Some("endless"));
+    /// assert!(endless.result().unwrap_err().is_timed_out());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with(&self, options: TaskOptions) -> ThreadPoolHandle<S> {
-        let priority = options.priority;
+        let options = options.or(&self.options);
         let extras = extras_for(&self.pool, &options);
-        ThreadPoolHandle { extras, priority, ..self.clone() }
+        ThreadPoolHandle { extras, options, ..self.clone() }
+    }
+
+    /// The priority of its tasks.
+    pub(super) fn priority(&self) -> i32 {
+        self.options.priority.unwrap_or_default()
     }
 
     /// A way to submit calls that are repeated, up to `retries` times each, if they fail; see
@@ -141,7 +158,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         R: Send + 'static,
     {
         let (entry, handle) = self.call(name, Call { function, argument });
-        self.pool.enqueue_new(entry, handle.task(), self.priority, self.patience);
+        self.pool.enqueue_new(entry, handle.task(), self.priority(), self.patience);
         Future::new(handle)
     }
 
@@ -208,7 +225,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         B: Returnable<F, A, Output = R>,
     {
         let entry = fresh.entry();
-        let Err(reason) = self.pool.enqueue(entry.clone(), false, self.priority, Patience::None)
+        let Err(reason) = self.pool.enqueue(entry.clone(), false, self.priority(), Patience::None)
         else {
             return Ok(Future::new(fresh.split().1));
         };
@@ -270,7 +287,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
             .map(|argument| self.task(name, Call { function: function(), argument }).split())
             .map(|(entry, handle)| (entry, Future::new(handle)))
             .unzip();
-        if let Err(refusal) = self.pool.enqueue_all(entries.into_iter(), self.priority) {
+        if let Err(refusal) = self.pool.enqueue_all(entries.into_iter(), self.priority()) {
             let tasks = futures.iter().filter_map(Future::task);
             tasks.for_each(|task| self.pool.refuse(task, &refusal));
             self.pool.clean_up(&refusal);
@@ -386,7 +403,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         &self,
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
     ) -> T {
-        run_scope(&self.pool, self.priority, self.extras.as_deref(), |_| false, body)
+        run_scope(&self.pool, self.priority(), self.extras.as_deref(), |_| false, body)
     }
 
     /// Like [`scope`](Self::scope), for a body that returns a `Result`: an `Err` also cancels the
@@ -420,7 +437,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
         &self,
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> Result<T, E>,
     ) -> Result<T, E> {
-        run_scope(&self.pool, self.priority, self.extras.as_deref(), Result::is_err, body)
+        run_scope(&self.pool, self.priority(), self.extras.as_deref(), Result::is_err, body)
     }
 
     /// What is recorded of it, and under which name.
@@ -549,7 +566,7 @@ impl<S> Clone for ThreadPoolHandle<S> {
         ThreadPoolHandle {
             pool: Arc::clone(&self.pool),
             extras: self.extras.clone(),
-            priority: self.priority,
+            options: self.options.clone(),
             patience: self.patience,
             state: PhantomData,
         }

@@ -59,7 +59,7 @@ impl<S: 'static> ThreadPoolHandle<S> {
             match outcome {
                 Ok(output) => {
                     *value.lock() = Some(output);
-                    second.pool.enqueue_known(entry, second.priority, Patience::Continuation);
+                    second.pool.enqueue_known(entry, second.priority(), Patience::Continuation);
                 }
                 Err(error) => match entry.begin() {
                     Some(begun) => begun.fail(error),

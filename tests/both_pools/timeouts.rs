@@ -14,6 +14,7 @@ on_both_pools! {
     a_task_that_has_not_begun_in_time_never_begins,
     a_task_that_has_begun_in_time_may_take_longer,
     the_trait_takes_options_too,
+    options_are_added_to_those_of_a_handle,
 }
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -71,6 +72,14 @@ fn the_trait_takes_options_too<P: Pool>(workers: usize) {
     let options = TaskOptions::new().timeout(SHORT).label("limited");
     let error = pool.submit_with(&options, until_asked, mail.address()).result().unwrap_err();
     assert!(error.is_timed_out() && error.label() == Some("limited"), "{error}");
+}
+
+fn options_are_added_to_those_of_a_handle<P: Pool>(workers: usize) {
+    let (pool, mail) = (P::new(workers), Mailbox::new());
+    let limited = pool.with(TaskOptions::new().timeout(SHORT).label("first"));
+    let named = limited.with(TaskOptions::new().label("second"));
+    let error = named.submit(until_asked, mail.address()).result().unwrap_err();
+    assert!(error.is_timed_out() && error.label() == Some("second"), "{error}");
 }
 
 fn a_task_that_has_not_begun_in_time_never_begins<P: Pool>(workers: usize) {

@@ -308,7 +308,8 @@ impl<S: 'static> ProcessPoolBuilder<S> {
     /// ([`submit_with_state`](crate::ProcessPoolHandle::submit_with_state)): a model, a connection, a
     /// parser. It stays in its process, so it need not be encodable. A panic breaks the executor: all
     /// that is queued, and every later submission, fails with the cause. Replaces an earlier
-    /// initializer and its finalizer.
+    /// initializer and its finalizer. A `Result` is a state like any other: for one that can fail, see
+    /// [`try_initializer`](Self::try_initializer).
     ///
     /// # Examples
     ///
