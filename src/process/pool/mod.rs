@@ -342,16 +342,20 @@ impl Pool {
         let job = match verdict {
             Verdict::Unknown => return false,
             Verdict::Again => {
-                let job = task.and_then(|id| state.machine.job(id));
-                if let Some(entry) = job.and_then(|job| job.entry()) {
-                    entry.retry(span_of(begun, duration));
+                if let Some(job) = task.and_then(|id| state.machine.job(id)) {
+                    // Perhaps there is no other attempt, and then this was the last.
+                    job.task().report(|it| *it = report.unwrap_or_default());
+                    if let Some(entry) = job.entry() {
+                        entry.retry(span_of(begun, duration));
+                    }
                 }
                 return true;
             }
             Verdict::Over(job) => job,
         };
-        if let Some(report) = report {
-            job.task().report(|it| *it = report);
+        // One that has timed out keeps what was known then. What an attempt before had told is not this one's.
+        if report.is_some() || !job.task().snapshot().is_expired() {
+            job.task().report(|it| *it = report.unwrap_or_default());
         }
         let (count, ending) = match outcome {
             _ if job.task().snapshot().is_expired() => (&mut state.failed, Ending::TimedOut),

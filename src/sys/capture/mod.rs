@@ -51,10 +51,9 @@ const LITTLE: usize = 64 << 10;
 /// Under which numbers its reader has a stream open: the pipe, and the file.
 pub(crate) type Ends = (i32, i32);
 
-/// How much the pipe holds.
-fn waiting_in(pipe: &OwnedFd) -> usize {
-    let count = retry(|| rustix::io::ioctl_fionread(pipe)).unwrap_or(0);
-    usize::try_from(count).unwrap_or(0)
+/// How much the pipe holds; none if it has been closed.
+fn waiting_in(pipe: &OwnedFd) -> Option<usize> {
+    retry(|| rustix::io::ioctl_fionread(pipe)).ok()?.try_into().ok()
 }
 
 /// The one byte more says that there was more.

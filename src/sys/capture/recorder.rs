@@ -55,7 +55,7 @@ impl Stream {
         is_still(&self.pipe) && is_still(&self.file)
     }
 
-    fn waiting(&self) -> usize {
+    fn waiting(&self) -> Option<usize> {
         waiting_in(&self.pipe.0)
     }
 
@@ -175,7 +175,8 @@ impl Recorder {
 
     /// Moves what waits in the pipes by now. How much that was; none if they have been closed here.
     fn shift(&self, fill: &mut [Fill; STREAMS]) -> Option<usize> {
-        let waiting = self.streams.each_ref().map(Stream::waiting);
+        let [output, errors] = self.streams.each_ref().map(Stream::waiting);
+        let waiting = [output?, errors?];
         let moved = waiting.iter().sum();
         if moved > 0 {
             if !self.streams.iter().all(Stream::is_whole) {

@@ -58,7 +58,7 @@ impl Transcript {
             let mut bytes = read_file(file, self.most + 1);
             let mut end = bytes.len();
             // Somebody may still have the other end; what they write from now on is not waited for.
-            bytes.resize(end + waiting_in(pipe).min(self.most + 1 - end), 0);
+            bytes.resize(end + waiting_in(pipe).unwrap_or(0).min(self.most + 1 - end), 0);
             while end < bytes.len()
                 && let Ok(count @ 1..) = retry(|| rustix::io::read(pipe, &mut bytes[end..]))
             {
