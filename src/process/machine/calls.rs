@@ -1,7 +1,7 @@
 //! What happens to tasks: they come, are cancelled, taken back, begun, stopped, and come back.
 
 use super::task::{Stop, Task, TaskId, key};
-use super::worker::WorkerId;
+use super::worker::{Worker, WorkerId};
 use super::{Action, Machine, Return, Verdict};
 use crate::process::page::slots::Ticket;
 use std::collections::hash_map::Entry;
@@ -75,6 +75,8 @@ impl<J> Machine<J> {
         };
         if is_too_large {
             self.withdraw_from(worker);
+        } else if let Some(enough) = self.workers.get(&worker).and_then(Worker::enough) {
+            self.withdraw_behind(worker, enough);
         }
         self.is_unsettled = true;
         verdict

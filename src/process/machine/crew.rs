@@ -110,7 +110,7 @@ impl<J> Machine<J> {
         it.is_silent = true;
         if it.waiting() > 0 {
             let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
-            workers.into_iter().for_each(|worker| self.withdraw_behind(worker));
+            workers.into_iter().for_each(|worker| self.withdraw_behind(worker, 1));
         }
         self.is_unsettled = true;
     }

@@ -113,10 +113,10 @@ impl<J> Machine<J> {
         self.take_back(worker, all.filter(|(_, task)| self.lent(*task).is_some()).collect());
     }
 
-    /// The same but for the call that it is at, or comes to next.
-    pub(super) fn withdraw_behind(&mut self, worker: WorkerId) {
+    /// The same but for the first so many calls, that which it is at, or comes to next, among them.
+    pub(super) fn withdraw_behind(&mut self, worker: WorkerId, kept: usize) {
         let Some(it) = self.workers.get(&worker) else { return };
-        let behind = it.sent.iter().skip(1).rev().copied();
+        let behind = it.sent.iter().skip(kept).rev().copied();
         let lent = behind.filter(|(_, task)| self.lent(*task).is_some()).collect();
         self.take_back(worker, lent);
     }

@@ -187,6 +187,43 @@ fn a_worker_that_begins_nothing_is_not_sent_the_same_calls_again_and_again() {
     end(world);
 }
 
+/// A worker whose calls had been tiny had been sent up to a thousand more, which were long: not so long that nothing
+/// was heard of it, but what was urgent came after all of them.
+#[test]
+fn what_is_urgent_does_not_wait_for_all_that_was_sent_ahead_when_calls_become_longer() {
+    for (micros, most) in [(10_000, 5), (1_000, 30)] {
+        let mut world = world(with_order(Order::Priority), 1);
+        let worker = first(&world);
+        let run = |world: &mut World, micros| {
+            while world.running(worker).is_none() {
+                world.receive(worker);
+            }
+            world.finish(worker, Return::Succeeded, micros, false);
+            world.tell(worker);
+        };
+        for _ in 0..50 {
+            submit(&mut world);
+            run(&mut world, 1);
+        }
+        for _ in 0..100 {
+            submit(&mut world);
+        }
+        assert_eq!(world.unread(worker), 100);
+        for _ in 0..8 {
+            run(&mut world, micros);
+        }
+        let urgent = world.submit(1, 0).unwrap();
+        let before = world.begun.len();
+        while world.runs(urgent) == 0 {
+            run(&mut world, micros);
+        }
+        let before = world.begun.len() - before - 1;
+        assert!(before <= most, "{before} calls of {micros} µs were before it");
+        world.rest();
+        end(world);
+    }
+}
+
 #[test]
 fn what_lies_ready_is_shared_after_the_pool_was_closed() {
     let mut world = world(plain(), 2);

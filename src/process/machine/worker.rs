@@ -17,6 +17,9 @@ pub(crate) struct WorkerId(pub(crate) u64);
 const AHEAD_MICROSECONDS: f64 = 3000.0;
 /// One that runs, and one that lies ready.
 const LEAST_WINDOW: usize = 2;
+/// With a window below this, what was sent when it was larger is asked back. One short call that was interrupted
+/// makes none so small, so tiny ones need not go back and forth.
+const SMALL_WINDOW: usize = 12;
 /// A call that takes less than this is short: more than one of them is sent ahead.
 const SHORT_MICROSECONDS: f64 = AHEAD_MICROSECONDS / 2.0;
 
@@ -121,6 +124,13 @@ impl Worker {
     /// How many calls wait behind the one that runs.
     pub(super) fn waiting(&self) -> usize {
         self.sent.len().saturating_sub(1)
+    }
+
+    /// How many calls are enough, if it has been sent far more: its calls have become longer, and what is urgent
+    /// would wait for all of them.
+    pub(super) fn enough(&self) -> Option<usize> {
+        let has_far_more = self.sent.len() > 2 * self.window;
+        (self.window < SMALL_WINDOW && has_far_more).then_some(self.window)
     }
 
     /// How many calls can be sent until one has the slot of the oldest that is on its way.
