@@ -51,13 +51,20 @@ enum Reminder {
 
 impl Effects {
     fn end(&mut self, state: &mut State, mut job: Job, kind: TaskErrorKind) {
+        // Whatever comes of it then. As in `book`.
+        let is_expired = job.task().snapshot().is_expired();
         // It begins, so that it cannot be cancelled before it ends as it is counted here.
-        let is_cancelled = matches!(kind, TaskErrorKind::Cancelled) || !job.begin();
-        state.count(if is_cancelled { &TaskErrorKind::Cancelled } else { &kind });
+        let is_cancelled =
+            !is_expired && (matches!(kind, TaskErrorKind::Cancelled) || !job.begin());
+        let (count, ending) = match is_cancelled {
+            true => (&mut state.cancelled, Ending::Cancelled),
+            false if is_expired => (&mut state.failed, Ending::TimedOut),
+            false => (&mut state.failed, task::ending_with(&kind)),
+        };
+        *count += 1;
         if let Some(entry) = job.entry() {
             // Before another process goes on with the lane.
-            entry
-                .end(if is_cancelled { Ending::Cancelled } else { task::ending_with(&kind) }, None);
+            entry.end(ending, None);
         }
         self.room += usize::from(std::mem::take(&mut job.has_room));
         self.over.push((job, kind));

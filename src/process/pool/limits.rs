@@ -125,3 +125,56 @@ impl Pool {
         job.alarms.drain(..).for_each(|alarm| self.timer.cancel(alarm));
     }
 }
+
+#[cfg(all(test, not(concurrent_futures_loom)))]
+mod tests {
+    use crate::executor::{TaskOptions, expire};
+    use crate::process::{ProcessPoolExecutor, StopFlag};
+    use crate::queue::Order;
+    use crate::timeline::{Ending, Timeline};
+    use std::time::Duration;
+
+    fn waits_for(flag: StopFlag) {
+        while !flag.is_set() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// An alarm that has gone off is not called back: whoever was at it (to read what may be long, say) came
+    /// when the task had failed and waited to be tried again, and then the pool counted it as cancelled.
+    #[test]
+    fn a_task_that_times_out_just_as_it_fails_counts_as_failed() {
+        fn fails(flag: StopFlag) {
+            waits_for(flag);
+            std::panic::resume_unwind(Box::new("wanted"));
+        }
+        let timeline = Timeline::new();
+        let builder = ProcessPoolExecutor::builder().max_workers(1).order(Order::Priority);
+        let executor = builder.timeline(&timeline).build().unwrap();
+        let (flag, urgent_flag) = (StopFlag::new().unwrap(), StopFlag::new().unwrap());
+        let limited = executor.with(TaskOptions::new().timeout(Duration::from_secs(3600)));
+        let future = limited.retrying(1).submit(fails, flag.clone());
+        while !future.running() {
+            std::thread::yield_now();
+        }
+        let urgent = executor.with(TaskOptions::new().priority(1));
+        let urgent = urgent.submit(waits_for, urgent_flag.clone());
+        flag.set();
+        while !urgent.running() {
+            std::thread::yield_now();
+        }
+        // As the alarm does.
+        let task = future.task().unwrap();
+        expire(task);
+        executor.handle.pool().stop(task);
+        urgent_flag.set();
+        urgent.result().unwrap();
+        executor.shutdown(true, false);
+        let stats = executor.stats();
+        assert_eq!((stats.finished, stats.failed, stats.cancelled), (1, 1, 0), "{stats:?}");
+        assert!(future.result().unwrap_err().is_timed_out());
+        let ended = timeline.tasks().into_iter().filter(|it| it.ending != Some(Ending::Retried));
+        let endings: Vec<_> = ended.map(|it| it.ending).collect();
+        assert_eq!(endings, [Some(Ending::TimedOut), Some(Ending::Finished)]);
+    }
+}
