@@ -273,7 +273,7 @@ mod tests {
                     ticket,
                     begun: nanoseconds,
                     nanoseconds,
-                    is_too_large: flag,
+                    is_worn: flag,
                     has_failed: !flag,
                     report: flag.then(|| Box::new(Report { output, usage })),
                     outcome,

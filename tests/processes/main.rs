@@ -22,3 +22,4 @@ mod retrying;
 mod silence;
 mod stopping;
 mod usage;
+mod whose_output;

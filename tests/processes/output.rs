@@ -1,19 +1,17 @@
 //! What tasks write is found in their futures.
 
 use crate::common::workers::{Door, knock_only, pause_for_ever, send_signal};
-use crate::common::{FarGate, FarLatch, Held, eventually, in_child, printed, within};
+use crate::common::{Held, eventually, in_child, printed, within};
 use concurrent_futures::{
-    Future, MapOptions, Order, ProcessPoolBuilder, ProcessPoolExecutor, TaskOptions, TaskOutput,
-    attempt,
+    Future, MapOptions, ProcessPoolBuilder, ProcessPoolExecutor, TaskOptions, TaskOutput,
 };
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-const MOST: usize = 1 << 20;
+pub(crate) const MOST: usize = 1 << 20;
 
 pub(crate) fn builder(most: usize) -> ProcessPoolBuilder {
     ProcessPoolExecutor::builder().max_workers(1).capture_output(most)
@@ -230,67 +228,6 @@ fn a_panic_is_in_the_output_and_in_its_error() {
         let error = future.result().unwrap_err();
         assert_eq!(error.output().unwrap().stderr(), stderr);
         assert!(!error.to_string().contains("last words"), "{error}");
-    });
-}
-
-#[test]
-fn the_output_of_a_task_that_was_tried_again_is_that_of_the_last_attempt() {
-    within(|| {
-        let dies_at_first = |()| {
-            println!("attempt {}", attempt());
-            if attempt() < 3 {
-                std::process::abort();
-            }
-        };
-        let future = pool().retrying(2).submit(dies_at_first, ());
-        assert_eq!(texts_of(&future), texts("attempt 3\n", ""));
-        future.result().unwrap();
-    });
-}
-
-/// What had failed and come back, was to be tried again, and never was, had no output.
-#[test]
-fn the_output_of_a_task_that_is_not_tried_again_after_all_is_that_of_the_last_attempt() {
-    fn fails(latch: FarLatch) {
-        println!("attempt {}", attempt());
-        latch.pass();
-        // Without the hook, which prints.
-        resume_unwind(Box::new("wanted"));
-    }
-    within(|| {
-        let executor = builder(MOST).order(Order::Priority).build().unwrap();
-        let (gate, urgent_gate) = (FarGate::new(), FarGate::new());
-        let future = executor.retrying(1).submit(fails, gate.latch());
-        gate.await_arrivals(1);
-        let urgent = executor.with(TaskOptions::new().priority(1));
-        let urgent = urgent.submit(|latch: FarLatch| latch.pass(), urgent_gate.latch());
-        gate.open();
-        // So the other one waits to be tried again.
-        urgent_gate.await_arrivals(1);
-        assert!(future.abort());
-        assert_eq!(texts_of(&future), texts("attempt 1\n", ""));
-        assert!(future.result().unwrap_err().is_cancelled());
-        urgent_gate.open();
-        urgent.result().unwrap();
-    });
-}
-
-/// It had that of the attempt before.
-#[test]
-fn a_last_attempt_whose_output_cannot_be_had_has_none() {
-    fn closes_all_then(_: ()) {
-        println!("attempt {}", attempt());
-        if attempt() == 1 {
-            std::process::abort();
-        }
-        // SAFETY: it takes plain numbers. Whoever has one of these expects it.
-        unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
-    }
-    within(|| {
-        let future = pool().retrying(1).submit(closes_all_then, ());
-        future.wait();
-        assert_eq!(future.output().map(|it| it.stdout().into_owned()), None);
-        future.result().unwrap();
     });
 }
 

@@ -328,7 +328,7 @@ impl Pool {
         finished: &mut VecDeque<Finished>,
     ) -> bool {
         let Returned { head, report, reply } = call;
-        let DoneHead { ticket, begun, nanoseconds, is_too_large, has_failed, outcome, .. } = head;
+        let DoneHead { ticket, begun, nanoseconds, is_worn, has_failed, outcome, .. } = head;
         let how = if has_failed { Return::Failed } else { Return::Succeeded };
         let duration = Duration::from_nanos(nanoseconds);
         let task = state.machine.task_of(worker, ticket);
@@ -338,7 +338,7 @@ impl Pool {
             // Should it be tried again, its time begins anew.
             self.forget_alarms(job);
         }
-        let verdict = state.machine.returned(worker, ticket, how, duration, is_too_large);
+        let verdict = state.machine.returned(worker, ticket, how, duration, is_worn);
         let job = match verdict {
             Verdict::Unknown => return false,
             Verdict::Again => {

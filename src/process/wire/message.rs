@@ -138,8 +138,8 @@ pub(crate) struct DoneHead {
     /// When it began, by the shared clock, and how long it took.
     pub(crate) begun: u64,
     pub(crate) nanoseconds: u64,
-    /// The worker has more memory than it may keep.
-    pub(crate) is_too_large: bool,
+    /// The worker should be replaced: it has more memory than it may keep, or cannot record any more what is written.
+    pub(crate) is_worn: bool,
     /// The call is to be tried again, if it has retries.
     pub(crate) has_failed: bool,
     /// If the parent has asked for one.

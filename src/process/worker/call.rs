@@ -27,7 +27,8 @@ impl Worker {
         let label = head.label.map(Arc::from);
         let (ticket, is_announced) = (head.ticket, head.is_announced);
         fault!(CallRead);
-        if !self.page.slots().claim(ticket) {
+        // The parent takes back what is not begun here.
+        if self.is_spent || !self.page.slots().claim(ticket) {
             return;
         }
         fault!(CallClaimed);
@@ -41,6 +42,8 @@ impl Worker {
         if recorded.is_some() {
             fault!(OutputRecorded);
         }
+        // What nobody can empty any more would be the output of whoever dies next.
+        self.is_spent = recorder.is_some() && recorded.is_none();
         let report = report(recorded.as_ref(), ran.usage);
         let has_long_output =
             report.as_ref().is_some_and(|it| matches!(it.output, Some(Output::InFiles(_))));
@@ -51,7 +54,7 @@ impl Worker {
             ticket,
             begun: nanoseconds(ran.begun),
             nanoseconds: nanoseconds(ran.duration),
-            is_too_large: self.is_too_large(parcel.as_ref()),
+            is_worn: self.is_spent || self.is_too_large(parcel.as_ref()),
             has_failed: ran.how == Return::Failed,
             report,
             outcome,
@@ -68,7 +71,7 @@ impl Worker {
             fault!(OutcomeTaken);
         } else {
             // Somebody minds its time, or it was long, and ringing hardly counts.
-            let rings = is_announced || ran.duration >= LONG;
+            let rings = is_announced || self.is_spent || ran.duration >= LONG;
             self.put_outcome(&frame, &bytes, rings);
         }
         if let Some(mut parcel) = parcel {

@@ -69,6 +69,8 @@ struct Worker {
     lent: Vec<Parcel>,
     /// Keeps what calls write, if it is asked for.
     recorder: Option<Arc<Recorder>>,
+    /// It begins nothing more.
+    is_spent: bool,
     /// There is an outcome that the parent has not been told of.
     is_untold: bool,
     spin: Spin,
@@ -126,6 +128,7 @@ impl Worker {
             outcomes: Store::new(LOANS, LOANS),
             lent: Vec::new(),
             recorder,
+            is_spent: false,
             is_untold: false,
             spin: Spin::new(),
             aside: VecDeque::new(),
