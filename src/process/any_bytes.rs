@@ -39,6 +39,7 @@ pub(super) enum Value {
     Wide(Vec<u128>),
     Array([u16; 3]),
     Wrapped(Wrapper),
+    Pair(Pair),
     Named { name: String, more: Option<bool> },
     Maybe(Option<Box<Value>>),
     Map(BTreeMap<String, Vec<u16>>),
@@ -53,6 +54,9 @@ pub(super) struct Marker;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Wrapper(i64);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pair(u8, String);
 
 /// A stream of frames, which comes in pieces of a length that the first byte says.
 pub(crate) fn frames(bytes: &[u8]) {
@@ -233,6 +237,7 @@ mod tests {
             vec(any::<u128>(), 0..9).prop_map(Value::Wide),
             any::<[u16; 3]>().prop_map(Value::Array),
             any::<i64>().prop_map(|it| Value::Wrapped(Wrapper(it))),
+            (any::<u8>(), ".{0,9}").prop_map(|(a, b)| Value::Pair(Pair(a, b))),
             (".{0,9}", any::<Option<bool>>()).prop_map(|(name, more)| Value::Named { name, more }),
             prop::collection::btree_map(".{0,5}", vec(any::<u16>(), 0..5), 0..5)
                 .prop_map(Value::Map),
@@ -317,6 +322,16 @@ mod tests {
             let most = most(|| drop(value::decode::<Value>(&bytes)));
             let part = size_of::<Value>();
             prop_assert!(most <= 512 + part * bytes.len(), "{most} bytes at once");
+        }
+
+        #[test]
+        fn any_value_is_encoded_as_postcard_does_it(value in value(), text in ".{0,20}") {
+            let plain = postcard::to_stdvec(&value).unwrap();
+            prop_assert_eq!(value::encoded(&value), Ok(plain));
+            // Text whose length is not known beforehand.
+            let text = format_args!("{text:?} of {value:?}").to_string();
+            let plain = postcard::to_stdvec(&format_args!("{text}")).unwrap();
+            prop_assert_eq!(value::encoded(&format_args!("{text}")), Ok(plain));
         }
 
         #[test]

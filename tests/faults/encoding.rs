@@ -92,7 +92,7 @@ enum Way {
 /// The error of a call in a pool of one worker, for small values and large ones, in each way. Others
 /// before and behind it go on.
 #[track_caller]
-fn errors_of<R: Send + Sync + std::fmt::Debug + 'static>(
+pub(crate) fn errors_of<R: Send + Sync + std::fmt::Debug + 'static>(
     ledger: &Ledger,
     submit: impl Fn(&ProcessPoolHandle, usize) -> Future<R> + Copy + Send + 'static,
     check: impl Fn(&TaskError),

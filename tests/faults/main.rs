@@ -11,6 +11,7 @@ mod common;
 mod dying;
 mod encoding;
 mod killed;
+mod left_out;
 mod limits;
 mod machinery;
 mod nesting;

@@ -5,7 +5,7 @@
 
 pub(crate) mod chunk;
 pub(crate) mod code;
+mod encoder;
 pub(crate) mod frame;
 pub(crate) mod message;
 pub(crate) mod value;
-mod words;

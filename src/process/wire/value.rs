@@ -1,7 +1,7 @@
 //! Values as bytes: by `serde` and `postcard`, with the reason in words where that does not work.
 
-use super::words::why_not_encoded;
-use crate::process::payload::{Arrived, Reader, Source, Window, Writer};
+use super::encoder::Encoder;
+use crate::process::payload::{Arrived, Failure, Reader, Source, Window, Writer};
 use crate::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,18 +25,14 @@ fn decode_all<T: DeserializeOwned>(mut reader: Reader<impl Source>) -> Result<T,
     match reader.value() {
         Ok(value) if reader.left() == 0 => Ok(value),
         Ok(_) => Err(format!("{} bytes are left over", reader.left())),
-        Err(failure) => Err(unsuited::<T>(failure.kind()).unwrap_or_else(|| failure.to_string())),
+        Err(failure) => Err(in_words::<T>(failure)),
     }
 }
 
 /// Puts the encoded value behind what is in `into`, which may be left with a part of it. Shared memory
 /// can only be a part of it within [`for_result`](crate::process::shared::for_result) or [`for_call`](crate::process::shared::for_call).
 pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Writer) -> Result<(), String> {
-    postcard::serialize_with_flavor(value, into).map_err(|error| {
-        unsuited::<T>(Some(&error))
-            .or_else(|| why_not_encoded(value))
-            .unwrap_or_else(|| error.to_string())
-    })
+    value.serialize(Encoder(into)).map_err(|it| in_words::<T>(*it.0))
 }
 
 /// The encoded value.
@@ -46,18 +42,19 @@ pub(crate) fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
     Ok(bytes.finish().expect("it stays where it is, as it was given no store").into_vec())
 }
 
-/// Why a type does not go through `postcard`, if that is what is wrong.
-fn unsuited<T>(error: Option<&postcard::Error>) -> Option<String> {
+/// Why a value does not go through `postcard`, which may be due to its type.
+#[cold]
+fn in_words<T>(failure: Failure) -> String {
     use postcard::Error::{SerializeSeqLengthUnknown, WontImplement};
-    let why = match error? {
-        WontImplement => {
+    let why = match failure.kind() {
+        Some(WontImplement) => {
             "asks what the data look like, as #[serde(untagged)], #[serde(tag)] and \
              #[serde(flatten)] do, and the encoding does not tell"
         }
-        SerializeSeqLengthUnknown => {
+        Some(SerializeSeqLengthUnknown) => {
             "has a sequence or map whose length is not known beforehand, as #[serde(flatten)] makes"
         }
-        _ => return None,
+        _ => return failure.to_string(),
     };
-    Some(format!("`{}` {why}; send a type without it", std::any::type_name::<T>()))
+    format!("`{}` {why}; send a type without it", std::any::type_name::<T>())
 }
